@@ -1,0 +1,151 @@
+import type { Clock } from './clock.ts'
+import type { Duration } from './duration.ts'
+import type { ConnectionHealth } from './health.ts'
+import type { EachScript, Script } from './script.ts'
+import type { Signals } from './signals/signals.ts'
+
+/** What one argument of a command may be; everything else is serialised before it comes here. */
+export type Argument = string | number | Buffer
+
+/** Options of a single call. */
+export interface CallOptions {
+  /** How long the caller waits for an answer. Default: the connection's `deadline`. */
+  readonly deadlineMs?: number
+}
+
+/** A read-only command that is none of the batched ones: `HGET`, `LRANGE`, `PTTL` … */
+export interface ReadCommand {
+  readonly name: string
+  /** The key that decides where the command goes in a cluster. Also the first argument. */
+  readonly key: string
+  /** What follows the key. */
+  readonly args?: readonly Argument[]
+  /** `'utf8'` (default) or raw bytes. */
+  readonly encoding?: 'utf8' | 'buffer'
+}
+
+/**
+ * A Redis connection that can be used beside BullMQ: every call is bounded by its deadline, nothing
+ * enters the client's offline queue, a write that was reported failed has no effect later.
+ *
+ * Every method rejects with `REDIS_UNAVAILABLE` when Redis cannot answer in time, `REDIS_FULL`,
+ * `WRONG_TYPE`, `VALUE_TOO_LARGE`, `REDIS_REPLY` for other error replies, and
+ * `CONNECTION_CLOSED` after `close()`.
+ */
+export interface Connection {
+  /** True for a Redis Cluster. */
+  readonly isCluster: boolean
+  readonly clock: Clock
+  /** Milliseconds a call waits unless it says otherwise. */
+  readonly deadlineMs: number
+  /** Largest value in bytes that may be written. */
+  readonly maxValueBytes: number
+  /** Whether a call made now would be tried; `false` means it would be refused at once. */
+  readonly available: boolean
+
+  /** The string at `key`, or `null`; calls of one tick share one MGET. Another type reads as `null`. */
+  get(key: string, options?: CallOptions): Promise<string | null>
+  /** As {@link get}, but raw bytes. */
+  getBuffer(key: string, options?: CallOptions): Promise<Buffer | null>
+  /** Many keys, in order; chunked, and in a cluster sent to each node at once. */
+  getMany(keys: readonly string[], options?: CallOptions): Promise<(string | null)[]>
+  getManyBuffer(keys: readonly string[], options?: CallOptions): Promise<(Buffer | null)[]>
+  /** Any other read; calls of one tick share one socket write. */
+  read(command: ReadCommand, options?: CallOptions): Promise<unknown>
+
+  /** Runs a mutating script under the call's deadline. All keys must lie in one slot. */
+  script(
+    script: Script,
+    keys: readonly string[],
+    args: readonly Argument[],
+    options?: CallOptions,
+  ): Promise<unknown>
+  /**
+   * Runs an {@link EachScript} for one key; calls of one tick with the same script share one
+   * EVALSHA (up to 100, per slot in a cluster). Resolves with that key's element of the reply.
+   */
+  scriptEach(
+    script: EachScript,
+    key: string,
+    args: readonly Argument[],
+    options?: CallOptions,
+  ): Promise<unknown>
+
+  /** Stores a string or bytes; `ttlMs` left out means for ever. */
+  set(key: string, value: string | Buffer, options?: CallOptions & { readonly ttlMs?: number }): Promise<void>
+  /** Removes a key; true if it was there. Works while Redis is full. */
+  delete(key: string, options?: CallOptions): Promise<boolean>
+
+  /** PUBLISH; resolves when Redis has it. Subscribe through {@link signals}. */
+  publish(channel: string, message: string, options?: CallOptions): Promise<void>
+  /**
+   * Keys of all masters that match a glob, in pages as Redis gives them (a key may come twice).
+   * The pattern is the caller's to escape; see `escapeGlob`.
+   */
+  scan(pattern: string, options?: CallOptions & { readonly count?: number }): AsyncIterable<string[]>
+  /** INFO of each master, as text, by node name (`host:port`). */
+  info(section?: string, options?: CallOptions): Promise<ReadonlyMap<string, string>>
+
+  /** What changed in Redis, told by Redis itself; opened lazily by the first listener. */
+  readonly signals: Signals
+  /**
+   * Called when all servers became usable (`true`) and when one stopped being so (`false`).
+   * Returns how to stop listening.
+   */
+  onAvailability(listener: (available: boolean) => void): () => void
+
+  health(): Promise<ConnectionHealth>
+  /** Refuses every call until {@link reset}: Redis can be taken out by hand. */
+  isolate(): void
+  /** Ends {@link isolate} and closes every breaker. */
+  reset(): void
+  /**
+   * Ends this handle. The last handle removes Corral's listeners and its signal connection; a
+   * borrowed client stays open, one of `openConnection` is closed. Idempotent.
+   */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** How a connection behaves; see each option. */
+export interface ConnectionOptions {
+  /** How long a call may take before it counts as failed. 10 ms to 60 s. @defaultValue '200ms' */
+  readonly deadline?: Duration
+  /** Most commands in flight, per node in a cluster. 1 to 100 000. @defaultValue 256 */
+  readonly maxPending?: number
+  /** Most calls that wait for a place in flight; beyond it calls are refused. @defaultValue 10_000 */
+  readonly maxQueued?: number
+  /** Most bytes of unanswered writes in flight, per node. @defaultValue 8 MiB */
+  readonly maxPendingBytes?: number
+  /** Largest value that may be written, in bytes; keeps BullMQ's renewals punctual. @defaultValue 1 MiB */
+  readonly maxValueBytes?: number
+  readonly breaker?: BreakerOptions
+  /** Whether a second connection may be opened to hear what changed. @defaultValue true */
+  readonly signals?: boolean
+  /** Where time comes from. @defaultValue the machine's clock */
+  readonly clock?: Clock
+  /** Told once each what the owner of the connection should know. @defaultValue process.emitWarning */
+  readonly onWarning?: (warning: ConnectionWarning) => void
+}
+
+/** When calls are refused without trying. */
+export interface BreakerOptions {
+  /** Share of failures among the last 20 commands that opens it, over 0 up to 1. @defaultValue 0.5 */
+  readonly threshold?: number
+  /** Fewest commands before the share counts. 1 to 20. @defaultValue 5 */
+  readonly minimum?: number
+  /** How long it stays open before one probe is sent. 10 ms to 60 s. @defaultValue '500ms' */
+  readonly openFor?: Duration
+}
+
+/** Something worth changing in how the connection was made, or in the server's settings. */
+export interface ConnectionWarning {
+  readonly code:
+    | 'COMMAND_TIMEOUT'
+    | 'AUTO_RESEND_OFF'
+    | 'MAXMEMORY_POLICY'
+    | 'SENTINEL_FAILOVER_DETECTOR'
+    | 'SOCKET_TIMEOUT'
+    | 'SIGNALS_UNSUPPORTED'
+  readonly message: string
+}

@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto'
+
+/** A server-side script: constant text, run by EVALSHA with EVAL as the fall-back. */
+export interface Script {
+  /** For traces and error messages. */
+  readonly name: string
+  readonly lua: string
+  readonly sha: string
+  /**
+   * `'grow'` scripts may add data and are refused while Redis is full; `'shrink'` scripts (deletes,
+   * stamps, releases) are still tried then.
+   */
+  readonly memory: 'grow' | 'shrink'
+}
+
+/**
+ * A script over many independent keys, so that calls of one tick can share it: `KEYS[i]` belongs
+ * to `ARGV[2 + (i-1) * argsPerKey …]`, and the reply is an array with one element per key.
+ */
+export interface EachScript extends Script {
+  readonly argsPerKey: number
+}
+
+/** The error text by which a script says that its deadline had passed. */
+export const LATE = 'CORRALLATE'
+
+/**
+ * Before every mutating script: refuse after the deadline, which is `ARGV[1]` in microseconds of
+ * the server's clock. Leaves `now` (server microseconds) for the script; its own arguments start
+ * at `ARGV[2]`. A command that the client resends, or that a frozen server finds in its socket
+ * later, so has no effect once its caller was told that it failed.
+ */
+const prelude = `
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+if now > tonumber(ARGV[1]) then return redis.error_reply('${LATE} the deadline of this write has passed') end
+`
+
+export interface ScriptSource {
+  readonly name: string
+  /** Lua; sees `now`, `KEYS`, and its own arguments from `ARGV[2]` on. */
+  readonly lua: string
+  readonly memory?: 'grow' | 'shrink'
+}
+
+/** Makes a {@link Script} of Lua text: deadline check first, SHA-1 computed once. */
+export function defineScript(source: ScriptSource): Script {
+  const lua = `-- corral:${source.name}${prelude}${source.lua}`
+  const sha = createHash('sha1').update(lua).digest('hex')
+  return { name: source.name, lua, sha, memory: source.memory ?? 'grow' }
+}
+
+/** Makes an {@link EachScript}; see there for the layout of its arguments and reply. */
+export function defineEachScript(source: ScriptSource & { readonly argsPerKey: number }): EachScript {
+  return { ...defineScript(source), argsPerKey: source.argsPerKey }
+}
