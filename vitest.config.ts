@@ -13,6 +13,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{packages,apps,tooling}/*/src/**/*.test.ts'],
+          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -20,11 +21,33 @@ export default defineConfig({
         test: {
           name: 'redis',
           include: ['{packages,apps,tooling}/*/test/**/*.test.ts'],
+          exclude: ['tooling/checks/**'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           // Each file starts its own servers and measures time: more at once than two
           // cores can run makes the measurements lie.
           maxWorkers: 2,
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        ...sources,
+        test: {
+          name: 'checks',
+          include: ['tooling/checks/test/**/*.test.ts'],
+          exclude: ['tooling/checks/test/packaging.test.ts'],
+          testTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        ...sources,
+        test: {
+          name: 'packaging',
+          include: ['tooling/checks/test/packaging.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          sequence: { groupOrder: 2 },
         },
       },
       {
