@@ -40,6 +40,10 @@ export function createMember(server: Server, role: RedisRole): Member {
   return { server, node, setRole: (next) => (current = next) }
 }
 
+export function addressOf({ node }: Member): { host: string; port: number } {
+  return { host: node.host, port: node.port }
+}
+
 /** Sends one command to a member over a connection that lives for it alone. */
 export async function commandTo(
   target: {

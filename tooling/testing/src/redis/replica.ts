@@ -1,5 +1,5 @@
 import { waitFor } from '../wait-for.ts'
-import { commandTo, createMember, type Member } from './deployment.ts'
+import { addressOf, commandTo, createMember, type Member } from './deployment.ts'
 import { commonDirectives, replicaDirectives } from './directives.ts'
 import { launchServer } from './launch-server.ts'
 import type { ServerBackend } from './server.ts'
@@ -85,8 +85,4 @@ export async function waitForRole(
 export async function roleOf(member: Member, password?: string): Promise<'master' | 'replica'> {
   const reply = await commandTo({ ...addressOf(member), password, timeout: 1_000 }, ['ROLE'])
   return Array.isArray(reply) && reply[0] === 'master' ? 'master' : 'replica'
-}
-
-export function addressOf({ node }: Member): { host: string; port: number } {
-  return { host: node.host, port: node.port }
 }

@@ -1,6 +1,9 @@
 import { attachToRedis } from './external-redis.ts'
 import { createHandle, createMember, type Member } from './deployment.ts'
-import { commonDirectives } from './directives.ts'
+import { launchCluster } from './cluster.ts'
+import { failOverInCluster } from './cluster-failover.ts'
+import { failOverBySentinel, launchSentinels } from './sentinel.ts'
+import { commonDirectives, MASTER_NAME } from './directives.ts'
 import { findBackend, type BackendSources } from './find-backend.ts'
 import { findBinary, findCli } from './find-binary.ts'
 import { installByApt } from './install-by-apt.ts'
@@ -54,7 +57,19 @@ async function launch(
     }
     return createHandle({ ...common, members, sentinels: [], failover })
   }
-  if (mode !== 'standalone') throw new Error(`mode ${mode} is not there yet`)
+  if (mode === 'sentinel') {
+    const members = await launchPair(backend, args, password, started)
+    const sentinels = await launchSentinels(backend, members[0], password, started)
+    const failover = (master: Member): Promise<Member> =>
+      failOverBySentinel(members, sentinels, master, password)
+    return createHandle({ ...common, members, sentinels, masterName: MASTER_NAME, failover })
+  }
+  if (mode === 'cluster') {
+    const members = await launchCluster(backend, args, password, started)
+    const failover = (master: Member): Promise<Member> =>
+      failOverInCluster(members, master, password)
+    return createHandle({ ...common, members, sentinels: [], failover })
+  }
 
   const server = await launchServer(backend, (port) => ({
     name: 'redis',
