@@ -1,0 +1,72 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { parseSync, Visitor } from 'oxc-parser'
+import { isSource, listFiles } from '../files.ts'
+import { root, workspaceMembers } from '../repository.ts'
+
+export interface DeclaredCode {
+  readonly code: string
+  readonly package: string
+}
+
+/** The strings in every exported `…Codes` of an `errors.ts`. */
+export function codesIn(
+  file: string,
+  text: string = readFileSync(file, 'utf8'),
+): readonly string[] {
+  const found: string[] = []
+  new Visitor({
+    ExportNamedDeclaration: (node) => {
+      if (node.declaration?.type !== 'VariableDeclaration') return
+      for (const { id, init } of node.declaration.declarations)
+        if (id.type === 'Identifier' && /codes$/i.test(id.name) && init)
+          found.push(...codesOf(text.slice(init.start, init.end)))
+    },
+  }).visit(parseSync(file, text).program)
+  return found
+}
+
+function codesOf(expression: string): readonly string[] {
+  return [...expression.matchAll(/['"`]([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)['"`]/g)].map(
+    (m) => m[1] ?? '',
+  )
+}
+
+/** What the published packages below `base` declare. */
+export function declaredCodes(base: string = root): readonly DeclaredCode[] {
+  return workspaceMembers(base)
+    .filter((member) => member.group === 'packages')
+    .map((member) => ({ name: member.name, file: join(member.folder, 'src/errors.ts') }))
+    .filter(({ file }) => existsSync(file))
+    .flatMap(({ name, file }) => codesIn(file).map((code) => ({ code, package: name })))
+}
+
+/** `new CorralError('CODE', …)` in the sources with a code that nobody declared. */
+export function undeclaredCodes(base: string = root): readonly string[] {
+  const declared = new Set(declaredCodes(base).map(({ code }) => code))
+  const faults: string[] = []
+  for (const member of workspaceMembers(base).filter(({ group }) => group === 'packages')) {
+    for (const file of listFiles(join(member.folder, 'src'), isShipped)) {
+      for (const code of thrownCodes(file))
+        if (!declared.has(code)) faults.push(`${relative(base, file)}: ${code} is in no errors.ts`)
+    }
+  }
+  return faults
+}
+
+function isShipped(name: string): boolean {
+  return isSource(name) && !/\.test(-d)?\.ts$/.test(name)
+}
+
+function thrownCodes(file: string): readonly string[] {
+  const found: string[] = []
+  new Visitor({
+    NewExpression: (node) => {
+      const [first] = node.arguments
+      const isOurs = node.callee.type === 'Identifier' && node.callee.name === 'CorralError'
+      if (isOurs && first?.type === 'Literal' && typeof first.value === 'string')
+        found.push(first.value)
+    },
+  }).visit(parseSync(file, readFileSync(file, 'utf8')).program)
+  return found
+}
