@@ -1,0 +1,37 @@
+/**
+ * JSON as Keyv 5 and 6 write it: a string that begins with ':' gets one more ':', a Buffer becomes
+ * ":base64:…", at every depth. Both directions have a fast path that is plain JSON.
+ */
+
+// An opening quote follows one of these (or starts the text); a hit inside a string is a harmless detour.
+const COLON_STRING = /(?:^|[:[,])":/
+
+/** JSON text of a value, or undefined for what JSON cannot hold (undefined, functions, symbols). */
+export function stringifyValue(value: unknown): string | undefined {
+  if (Buffer.isBuffer(value)) return `":base64:${value.toString('base64')}"`
+  const text: string | undefined = JSON.stringify(value)
+  if (text === undefined) return undefined
+  if (!COLON_STRING.test(text) && !text.includes('"type":"Buffer"')) return text
+  return JSON.stringify(value, escapeValue)
+}
+
+function escapeValue(this: Record<string, unknown>, key: string, value: unknown): unknown {
+  // toJSON has already run on `value`; the Buffer itself is still in the holder.
+  const original = this[key]
+  if (Buffer.isBuffer(original)) return `:base64:${original.toString('base64')}`
+  return typeof value === 'string' && value.startsWith(':') ? `:${value}` : value
+}
+
+// JSON.stringify never escapes printable ASCII, so text of our own never meets the second alternative.
+const NEEDS_REVIVER = /__proto__|\\u00[2-7]|(?:^|[:[,])\s*":/
+
+/** Parses what `stringifyValue` or Keyv wrote. Own `__proto__` keys are dropped. Throws on bad JSON. */
+export function parseJson(text: string): unknown {
+  return NEEDS_REVIVER.test(text) ? JSON.parse(text, reviveValue) : JSON.parse(text)
+}
+
+function reviveValue(key: string, value: unknown): unknown {
+  if (key === '__proto__') return undefined
+  if (typeof value !== 'string' || !value.startsWith(':')) return value
+  return value.startsWith(':base64:') ? Buffer.from(value.slice(8), 'base64') : value.slice(1)
+}

@@ -1,0 +1,150 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  composeEntry,
+  decodeEntry,
+  encodeEntry,
+  entryIdentity,
+  leaseText,
+  type DecodedEntry,
+} from './wire-entry.ts'
+
+const KEY = 'shop:v1::user:1'
+const AT = 1_795_148_236_136_123
+const EXPIRES = 1_795_151_836_136
+
+function entry(
+  draft: Omit<Parameters<typeof encodeEntry>[0], 'redisKey'>,
+  expires?: number,
+): string {
+  return composeEntry(encodeEntry({ redisKey: KEY, ...draft }) as string, AT, expires)
+}
+
+describe('entries', () => {
+  test('carry value, times, tags and stamps there and back', () => {
+    const text = entry(
+      {
+        value: { name: ':x' },
+        tags: ['user:1', ':odd'],
+        staleMs: 60_000,
+        costMs: 12.2,
+        seen: [0, AT, 0],
+      },
+      EXPIRES,
+    )
+    expect(decodeEntry(text, KEY)).toEqual({
+      kind: 'entry',
+      value: { name: ':x' },
+      loadedAt: AT,
+      expires: EXPIRES,
+      freshUntil: EXPIRES - 60_000,
+      costMs: 13,
+      tags: ['user:1', ':odd'],
+      seen: [0, AT, 0],
+      encoded: undefined,
+    })
+  })
+
+  test.each([null, false, 0, '', [], {}, ':'])('hold %j as a value', (value) => {
+    expect(decodeEntry(entry({ value }), KEY)).toMatchObject({ kind: 'entry', value })
+  })
+
+  test('cannot hold undefined', () => {
+    expect(encodeEntry({ redisKey: KEY, value: undefined })).toBeUndefined()
+  })
+
+  test('without an end are fresh forever', () => {
+    const decoded = decodeEntry(entry({ value: 1, staleMs: 5 }), KEY) as DecodedEntry
+    expect([decoded.expires, decoded.freshUntil]).toEqual([undefined, undefined])
+  })
+
+  test('of another key are not served', () => {
+    expect(decodeEntry(entry({ value: 1 }, EXPIRES), 'shop:v1::user:2')).toEqual({
+      kind: 'mismatch',
+    })
+  })
+
+  test('of a codec hand out its data, and show Keyv no value', () => {
+    const text = entry({ value: undefined, encoded: { codec: 'msgpack', data: 'gAE=' } }, EXPIRES)
+    expect(decodeEntry(text, KEY)).toMatchObject({ encoded: { codec: 'msgpack', data: 'gAE=' } })
+    expect(JSON.parse(text)).not.toHaveProperty('value')
+  })
+})
+
+describe('what others wrote', () => {
+  test.each([
+    ['{"value":{"a":1},"expires":1795151836136}', { value: { a: 1 }, expires: EXPIRES }],
+    ['{"value":null}', { value: null, expires: undefined }],
+    ['{"expires":1795151836136,"value":"::a"}', { value: ':a', expires: EXPIRES }],
+    ['{"value":1,"expires":"soon"}', { value: 1, expires: undefined }],
+    ['42', { value: 42 }],
+    ['-7', { value: -7 }],
+  ])('%s is an entry without a load time', (text, expected) => {
+    expect(decodeEntry(text, KEY)).toMatchObject({
+      kind: 'entry',
+      loadedAt: undefined,
+      ...expected,
+    })
+  })
+
+  test.each([
+    ['', 'garbage'],
+    ['{}', 'garbage'],
+    ['{"expires":5}', 'garbage'],
+    ['[1]', 'garbage'],
+    ['"text"', 'garbage'],
+    ['null', 'garbage'],
+    ['1.5', 'garbage'],
+    ['{"value":1', 'garbage'],
+    ['{"lease":"x"', 'garbage'],
+    ['{"c":"1","value":1}', 'garbage'],
+    ['{"c":1,"value":1}', 'garbage'],
+    ['{"c":1,"at":5,"h":1,"value":1}', 'mismatch'],
+    ['{"c":2,"at":5,"body":{}}', 'newer'],
+    ['{"c":2,"at":5,\u0001binary', 'newer'],
+    ['{"c":1,"at":5,\u0001binary', 'garbage'],
+    [leaseText('abc', AT), 'lease'],
+  ])('%s is %s', (text, kind) => {
+    expect(decodeEntry(text, KEY).kind).toBe(kind)
+  })
+
+  test('nothing makes the decoder throw', () => {
+    const texts = fc.oneof(
+      fc.string(),
+      fc.json(),
+      fc.json().map((body) => `{"c":1,"at":1,"value":${body}}`),
+      fc
+        .tuple(fc.nat(120), fc.string({ maxLength: 3 }))
+        .map(([cut, noise]) => entry({ value: [1], tags: ['t'] }, EXPIRES).slice(0, cut) + noise),
+      fc.constant(`{"value":":${'['.repeat(50_000)}`),
+      fc.constant(`{"value":${'['.repeat(50_000)}":a"${']'.repeat(50_000)}}`),
+    )
+    fc.assert(
+      fc.property(texts, (text) => {
+        expect(decodeEntry(text, KEY)).toHaveProperty('kind')
+      }),
+      { numRuns: 5000 },
+    )
+  })
+
+  test('an own __proto__ in the envelope sets nothing', () => {
+    const decoded = decodeEntry(
+      '{"value":{"a":1,"__proto__":{"isAdmin":true}}}',
+      KEY,
+    ) as DecodedEntry
+    expect((Object.assign({}, decoded.value) as { isAdmin?: boolean }).isAdmin).toBeUndefined()
+  })
+})
+
+describe('identity', () => {
+  test('is the head for our entries, so that its size does not depend on the value', () => {
+    const text = entry({ value: 'x'.repeat(1000) }, EXPIRES)
+    expect(entryIdentity(text)).toBe(`{"c":1,"at":${AT},"expires":${EXPIRES},`)
+    expect(entryIdentity(entry({ value: 1, seen: [AT] }))).toBe(`{"c":1,"at":${AT},`)
+  })
+
+  test('is a digest for everything else', () => {
+    expect(entryIdentity('{"value":1}')).toMatch(/^[0-9a-f]{40}$/)
+    expect(entryIdentity('{"value":1}')).not.toBe(entryIdentity('{"value":2}'))
+  })
+})
