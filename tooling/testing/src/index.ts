@@ -15,3 +15,22 @@ export { RedisReplyError } from './resp/reply.ts'
 export type { Reply } from './resp/reply.ts'
 export { waitFor } from './wait-for.ts'
 export type { WaitForOptions } from './wait-for.ts'
+export { fakeClock } from './fake-clock.ts'
+export type { FakeClock, FakeTimerHandle } from './fake-clock.ts'
+export { memoryAfterGc } from './memory.ts'
+export { monitor } from './monitor.ts'
+export type { CommandFilter, Monitor, MonitoredCommand } from './monitor.ts'
+export { startProxy } from './proxy/start-proxy.ts'
+export type {
+  Direction,
+  FaultProxy,
+  OneShot,
+  ProxiedCommand,
+  ProxyStats,
+} from './proxy/start-proxy.ts'
+export { recordTrace } from './trace-recorder.ts'
+export type { TraceEvent, TraceRecorder } from './trace-recorder.ts'
+export { runWorker } from './workers/run-worker.ts'
+export type { WorkerContext } from './workers/run-worker.ts'
+export { spawnWorkers } from './workers/spawn-workers.ts'
+export type { SpawnWorkersOptions, WorkerReport, Workers } from './workers/spawn-workers.ts'

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { configFile } from './config-file.ts'
 import type { Server, ServerBackend, ServerSpec } from './server.ts'
-import { forgetProcess, removeAtEnd, watchProcess } from './watchdog.ts'
+import { forgetProcess, removeAtEnd, watchProcess } from '../watchdog.ts'
 
 /** Runs servers as child processes from an executable on this machine. */
 export function createBinaryBackend(program: string, version: string | undefined): ServerBackend {

@@ -21,7 +21,7 @@ const MODES: readonly RedisMode[] = ['standalone', 'replica', 'sentinel', 'clust
 export async function startRedis(options: StartRedisOptions = {}): Promise<TestRedis> {
   const { mode = 'standalone', args = [] } = options
   if (!MODES.includes(mode)) {
-    throw new TypeError(`mode must be one of ${MODES.join(', ')}, received '${String(mode)}'`)
+    throw new TypeError(`mode must be one of ${MODES.join(', ')}, received '${mode}'`)
   }
   const external = process.env['TEST_REDIS_URL']
   const takesExternal =

@@ -59,7 +59,7 @@ export async function openRawConnection(options: RawConnectionOptions): Promise<
     if (closed !== undefined) throw closed
     const reply = await new Promise<ParsedReply>((resolve, reject) => {
       const timer = setTimeout(() => {
-        fail(new Error(`no reply to ${args[0]} from ${host}:${port} within ${timeout} ms`))
+        fail(new Error(`no reply to ${String(args[0])} from ${host}:${port} within ${timeout} ms`))
       }, timeout)
       waiting.push({
         resolve: (value) => (clearTimeout(timer), resolve(value)),
