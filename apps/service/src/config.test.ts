@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest'
+import { ConfigError, readConfig } from './config.ts'
+
+const good = { API_KEY: 'a-key-of-sixteen-or-more' }
+
+function problemsOf(env: Record<string, string>): readonly string[] {
+  try {
+    readConfig(env)
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems
+    throw error
+  }
+  return []
+}
+
+describe('readConfig', () => {
+  it('needs nothing but an API key', () => {
+    expect(readConfig(good)).toMatchObject({
+      environment: 'development',
+      host: '127.0.0.1',
+      port: 3000,
+      logLevel: 'info',
+      redisUrl: 'redis://localhost:6379',
+      queuePrefix: 'bull',
+      cacheTtlMs: 300_000,
+      databaseLatencyMs: 30,
+      cacheBypass: false,
+    })
+  })
+
+  it('listens to the world only in production', () => {
+    expect(readConfig({ ...good, NODE_ENV: 'production' }).host).toBe('0.0.0.0')
+  })
+
+  it("takes the seed's LOG_LEVEL=log for info", () => {
+    expect(readConfig({ ...good, LOG_LEVEL: 'log' }).logLevel).toBe('info')
+    expect(readConfig({ ...good, LOG_LEVEL: 'warn' }).logLevel).toBe('warn')
+  })
+
+  it('treats an empty variable as one that is not set', () => {
+    expect(readConfig({ ...good, PORT: '', REDIS_URL: ' ' }).port).toBe(3000)
+  })
+
+  it('lists every bad variable in one error', () => {
+    const problems = problemsOf({
+      NODE_ENV: 'staging',
+      PORT: '70000',
+      LOG_LEVEL: 'loud',
+      REDIS_URL: 'http://localhost',
+      QUEUE_NAME: 'a:b',
+      CACHE_NAMESPACE: 'bull',
+      CACHE_TTL: '5',
+      DATABASE_LATENCY: 'slow',
+      CACHE_BYPASS: 'yes',
+    })
+    expect(problems.map((problem) => problem.split(':')[0])).toEqual([
+      'NODE_ENV',
+      'PORT',
+      'LOG_LEVEL',
+      'REDIS_URL',
+      'API_KEY',
+      'QUEUE_NAME',
+      'CACHE_NAMESPACE',
+      'CACHE_TTL',
+      'CACHE_BYPASS',
+      'DATABASE_LATENCY',
+    ])
+  })
+
+  it.each([
+    ['REDIS_URL', 'redis//user:s3cret-canary@host'],
+    ['REDIS_URL', 'amqp://user:s3cret-canary@host'],
+    ['API_KEY', 's3cret-canary'],
+    ['API_KEY', 's3cret-canary with spaces in it'],
+  ])('does not repeat a bad %s', (name, value) => {
+    const [problem] = problemsOf({ ...good, [name]: value })
+    expect(problem).toContain(name)
+    expect(problem).not.toContain('canary')
+  })
+})

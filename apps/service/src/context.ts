@@ -1,0 +1,25 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Connection } from '@corral/connection'
+import type { Cache } from '@corral/core'
+import type { Redis } from 'ioredis'
+import type { ServiceConfig } from './config.ts'
+import type { Database } from './database.ts'
+import type { RefreshQueue } from './queue.ts'
+import type { Reader } from './reader.ts'
+
+/** What the routes work with. */
+export interface ServiceContext {
+  readonly config: ServiceConfig
+  /** The one client that queue, worker and cache share. */
+  readonly redis: Redis
+  /** The same client, guarded. */
+  readonly connection: Connection
+  readonly cache: Cache
+  readonly reader: Reader
+  readonly database: Database
+  readonly queue: RefreshQueue
+  readonly stopping: () => boolean
+}
+
+/** A group of routes: one file in `routes/`, one line in its `index.ts`. */
+export type RouteGroup = (context: ServiceContext) => FastifyPluginAsyncTypebox

@@ -1,0 +1,151 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { PGlite } from '@electric-sql/pglite'
+
+/** A row of the users table. */
+export interface User {
+  readonly id: number
+  readonly name: string
+  readonly email: string
+  readonly plan: 'free' | 'team' | 'business'
+  readonly credits: number
+  /** Counts the changes of this row. */
+  readonly version: number
+  readonly updatedAt: string
+}
+
+/** What may be changed of a user. */
+export type UserChanges = Partial<Pick<User, 'name' | 'email' | 'plan' | 'credits'>>
+
+/** What the demo's made-up keys are computed from. */
+export interface PlanReport {
+  readonly users: number
+  readonly credits: number
+  readonly plans: Readonly<Record<string, number>>
+}
+
+/** The source of truth: slow enough that a cache in front of it is worth having. */
+export interface Database {
+  user(id: number): Promise<User | undefined>
+  /** Resolves with the changed user, or `undefined` when there is none of that id. */
+  updateUser(id: number, changes: UserChanges): Promise<User | undefined>
+  /** Figures over a share of the users that `seed` picks. */
+  report(seed: number): Promise<PlanReport>
+  /** How many statements were executed since the start. */
+  readonly queries: number
+  close(): Promise<void>
+}
+
+export interface DatabaseOptions {
+  /** How many users to begin with. */
+  readonly users: number
+  /** What each query costs beyond its own work, in milliseconds. */
+  readonly latencyMs: number
+  /** How many queries run at once; others wait. */
+  readonly pool: number
+}
+
+const COLUMNS = 'id, name, email, plan, credits, version, updated_at'
+
+/**
+ * A real Postgres inside this process, in memory, with the same rows at every start. A database
+ * across a network has a round trip and a connection pool; both are added here, in the one place
+ * that every statement passes and is counted in.
+ */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const postgres = await PGlite.create()
+  await postgres.exec(`
+    CREATE TABLE users (
+      id integer PRIMARY KEY,
+      name text NOT NULL,
+      email text NOT NULL,
+      plan text NOT NULL CHECK (plan IN ('free', 'team', 'business')),
+      credits integer NOT NULL,
+      version integer NOT NULL DEFAULT 1,
+      updated_at timestamptz NOT NULL DEFAULT '2026-01-01T00:00:00Z'
+    );
+    INSERT INTO users (id, name, email, plan, credits)
+    SELECT i, 'User ' || i, 'user' || i || '@example.org',
+      (ARRAY['free', 'free', 'free', 'team', 'business'])[1 + i % 5], i * 7919 % 10000
+    FROM generate_series(1, ${options.users}) AS i;
+  `)
+  const slots = createSlots(options.pool)
+  let queries = 0
+
+  async function query<Row>(sql: string, parameters: readonly unknown[]): Promise<Row[]> {
+    await slots.take()
+    try {
+      queries++
+      if (options.latencyMs > 0) await sleep(options.latencyMs)
+      const { rows } = await postgres.query<Row>(sql, [...parameters])
+      return rows
+    } finally {
+      slots.giveBack()
+    }
+  }
+
+  return {
+    get queries() {
+      return queries
+    },
+    async user(id) {
+      const rows = await query<UserRow>(`SELECT ${COLUMNS} FROM users WHERE id = $1`, [id])
+      return userOf(rows[0])
+    },
+    async updateUser(id, changes) {
+      const rows = await query<UserRow>(
+        `UPDATE users SET name = coalesce($2, name), email = coalesce($3, email),
+           plan = coalesce($4, plan), credits = coalesce($5, credits),
+           version = version + 1, updated_at = now()
+         WHERE id = $1 RETURNING ${COLUMNS}`,
+        [id, changes.name, changes.email, changes.plan, changes.credits],
+      )
+      return userOf(rows[0])
+    },
+    async report(seed) {
+      const rows = await query<{ plan: string; users: number; credits: number }>(
+        `SELECT plan, count(*)::int AS users, sum(credits)::int AS credits
+         FROM users WHERE id % 97 = $1 GROUP BY plan ORDER BY plan`,
+        [seed % 97],
+      )
+      return {
+        users: rows.reduce((sum, row) => sum + row.users, 0),
+        credits: rows.reduce((sum, row) => sum + row.credits, 0),
+        plans: Object.fromEntries(rows.map((row) => [row.plan, row.users])),
+      }
+    },
+    close: () => postgres.close(),
+  }
+}
+
+interface UserRow extends Omit<User, 'updatedAt'> {
+  readonly updated_at: Date
+}
+
+function userOf(row: UserRow | undefined): User | undefined {
+  if (row === undefined) return undefined
+  const { updated_at: updatedAt, ...rest } = row
+  return { ...rest, updatedAt: updatedAt.toISOString() }
+}
+
+interface Slots {
+  take(): Promise<void>
+  giveBack(): void
+}
+
+function createSlots(free: number): Slots {
+  const waiting: (() => void)[] = []
+  return {
+    take() {
+      if (free > 0) {
+        free--
+        return Promise.resolve()
+      }
+      return new Promise((resolve) => waiting.push(resolve))
+    },
+    giveBack() {
+      const next = waiting.shift()
+      if (next === undefined) free++
+      else next()
+    },
+  }
+}

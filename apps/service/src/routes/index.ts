@@ -1,0 +1,8 @@
+import type { RouteGroup } from '../context.ts'
+import { cacheRoutes } from './cache.ts'
+import { healthRoutes } from './health.ts'
+import { jobRoutes } from './jobs.ts'
+import { userRoutes } from './users.ts'
+
+/** Every group of routes that the service has. */
+export const routeGroups: readonly RouteGroup[] = [cacheRoutes, healthRoutes, jobRoutes, userRoutes]

@@ -1,0 +1,41 @@
+import { Type } from '@fastify/type-provider-typebox'
+
+/** A cache key as it comes from outside: readable, bounded, and without glob characters. */
+export const Key = Type.String({
+  minLength: 1,
+  maxLength: 200,
+  pattern: '^[A-Za-z0-9_][A-Za-z0-9_:.@/-]*$',
+})
+
+/** As {@link Key}, with the wildcards `*` and `?`. */
+export const KeyPattern = Type.String({
+  minLength: 1,
+  maxLength: 200,
+  pattern: '^[A-Za-z0-9_*?][A-Za-z0-9_:.@/*?-]*$',
+})
+
+/** A user's number, in an address. */
+export const UserId = Type.String({ pattern: '^[1-9][0-9]{0,8}$' })
+
+export const User = Type.Object({
+  id: Type.Integer(),
+  name: Type.String(),
+  email: Type.String(),
+  plan: Type.Union([Type.Literal('free'), Type.Literal('team'), Type.Literal('business')]),
+  credits: Type.Integer(),
+  version: Type.Integer(),
+  updatedAt: Type.String(),
+})
+
+/** What may be changed of a user; at least one of it. */
+export const UserChanges = Type.Object(
+  {
+    name: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+    email: Type.Optional(Type.String({ maxLength: 320, pattern: '^[^\\s@]+@[^\\s@]+$' })),
+    plan: Type.Optional(
+      Type.Union([Type.Literal('free'), Type.Literal('team'), Type.Literal('business')]),
+    ),
+    credits: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000_000 })),
+  },
+  { additionalProperties: false, minProperties: 1 },
+)

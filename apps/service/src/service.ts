@@ -1,0 +1,101 @@
+import { shareConnection } from '@corral/connection'
+import { createCache } from '@corral/core'
+import { fastify, type FastifyInstance } from 'fastify'
+import type { Redis } from 'ioredis'
+import type { ServiceConfig } from './config.ts'
+import { openDatabase } from './database.ts'
+import { registerApiKey } from './plugins/api-key.ts'
+import { registerDrain } from './plugins/drain.ts'
+import { registerMethodNotAllowed } from './plugins/method-not-allowed.ts'
+import { answerBrokenRequest, registerProblems, sendProblem } from './plugins/problem.ts'
+import { createRefreshQueue } from './queue.ts'
+import { createReader } from './reader.ts'
+import { closeRedis, openRedis } from './redis.ts'
+import { routeGroups } from './routes/index.ts'
+import { createSource, userKey } from './source.ts'
+
+export interface Service {
+  readonly app: FastifyInstance
+  /** The client that queue, worker and cache share. */
+  readonly redis: Redis
+  /** Listens; resolves with the address. */
+  start(): Promise<string>
+  /**
+   * Stops accepting, answers what was accepted, lets jobs finish, closes everything. Resolves with
+   * false if something had to be cut off.
+   */
+  close(): Promise<boolean>
+}
+
+/** Puts the service together; nothing listens before `start()`. Redis may be away. */
+export async function buildService(config: ServiceConfig): Promise<Service> {
+  const app = createApp(config)
+  const { log } = app
+  const database = await openDatabase({
+    users: config.databaseUsers,
+    latencyMs: config.databaseLatencyMs,
+    pool: config.databasePool,
+  })
+  const redis = openRedis(config.redisUrl, log)
+  const connection = shareConnection(redis)
+  const cache = createCache({
+    connection,
+    namespace: config.cacheNamespace,
+    ttl: config.cacheTtlMs / 1000,
+  })
+  const source = createSource(database)
+  const reader = createReader({ cache, source, negativeTtlMs: config.cacheNegativeTtlMs })
+  const queue = createRefreshQueue({
+    redis,
+    prefix: config.queuePrefix,
+    name: config.queueName,
+    concurrency: config.workerConcurrency,
+    available: () => connection.available,
+    async refresh(userId) {
+      await cache.delete(userKey(userId))
+      await reader.read(userKey(userId))
+    },
+    onError: (error) => log.debug({ reason: error.message }, 'queue'),
+  })
+
+  registerProblems(app)
+  const stopping = registerDrain(app)
+  registerApiKey(app, config.apiKey)
+  const closeMethods = registerMethodNotAllowed(app)
+  const context = { config, redis, connection, cache, reader, database, queue, stopping }
+  for (const routes of routeGroups) await app.register(routes(context))
+  closeMethods()
+  await app.ready()
+
+  async function close(): Promise<boolean> {
+    await app.close()
+    const finished = await queue.close(config.shutdownTimeoutMs / 2)
+    await cache.close()
+    await connection.close()
+    await closeRedis(redis)
+    await database.close()
+    return finished
+  }
+
+  let closing: Promise<boolean> | undefined
+  return {
+    app,
+    redis,
+    start: () => app.listen({ host: config.host, port: config.port }),
+    close: () => (closing ??= close()),
+  }
+}
+
+function createApp(config: ServiceConfig): FastifyInstance {
+  return fastify({
+    logger: { level: config.logLevel },
+    bodyLimit: config.bodyLimit,
+    // A slow sender may not hold a connection for ever.
+    requestTimeout: 10_000,
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 1000 },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: false } },
+    clientErrorHandler: answerBrokenRequest,
+    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
+  })
+}
