@@ -4,9 +4,13 @@ import { defineConfig } from 'vitest/config'
 const conditions = ['@corral/source', 'node', 'import', 'module', 'default']
 const sources = { resolve: { conditions }, ssr: { resolve: { conditions } } }
 
+// Where .ci/run wants the counts of this run.
+const report = process.env['VITEST_REPORT']
+
 export default defineConfig({
   ...sources,
   test: {
+    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     projects: [
       {
         ...sources,

@@ -105,8 +105,8 @@ function isExported(manifest: Manifest, specifier: string): boolean {
   return manifest.exports !== undefined && path in manifest.exports
 }
 
-/** Types of a package may come from its @types twin; what every member shares stands at the root. */
-const ROOT_TOOLS = new Set(['vitest', 'fast-check'])
+/** What every test uses stands once, at the root. */
+const ROOT_TOOLS = new Set(['vitest'])
 
 function declares(manifest: Manifest, name: string, role: 'shipped' | 'test'): boolean {
   const { dependencies, peerDependencies, optionalDependencies, devDependencies } = manifest

@@ -28,12 +28,14 @@ async function packOne(member: Member, target: string): Promise<Packed> {
   return { member, tarball: join(target, file), folder: join(target, 'package') }
 }
 
-/** The pnpm that runs this test, or the one that the README names. */
+/** The pnpm that runs this test, be it a script or a program; else the one that the README names. */
 function pnpm(args: readonly string[]): Promise<RunResult> {
   const running = process.env['npm_execpath']
-  return running?.includes('pnpm') === true
+  if (running?.includes('pnpm') !== true)
+    return run('npx', ['-y', 'pnpm@12', ...args], { cwd: root })
+  return /\.[cm]?js$/.test(running)
     ? run(process.execPath, [running, ...args], { cwd: root })
-    : run('npx', ['-y', 'pnpm@12', ...args], { cwd: root })
+    : run(running, args, { cwd: root })
 }
 
 export async function demand(running: Promise<RunResult>): Promise<RunResult> {
