@@ -17,6 +17,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{packages,apps,tooling}/*/src/**/*.test.ts'],
+          setupFiles: ['./tooling/checks/src/no-network.ts'],
           sequence: { groupOrder: 0 },
         },
       },
