@@ -24,7 +24,14 @@ export function run(
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       cwd: options.cwd,
-      env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0', ...options.env },
+      // VITEST_REPORT is for the outer run alone: an inner vitest would write over its counts.
+      env: {
+        ...process.env,
+        VITEST_REPORT: undefined,
+        NO_COLOR: '1',
+        FORCE_COLOR: undefined,
+        ...options.env,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let stdout = ''
