@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts'
+import type { CorralError } from './errors.ts'
 import type { Duration } from './duration.ts'
 import type { ConnectionHealth } from './health.ts'
 import type { EachScript, Script } from './script.ts'
@@ -11,6 +12,15 @@ export type Argument = string | number | Buffer
 export interface CallOptions {
   /** How long the caller waits for an answer. Default: the connection's `deadline`. */
   readonly deadlineMs?: number
+}
+
+/** Options of a call over many keys, which may fail in part. */
+export interface BulkOptions extends CallOptions {
+  /**
+   * Told for which keys Redis did not answer, and why; their elements of the result are `null`.
+   * Left out: the whole call rejects when a part of it fails.
+   */
+  readonly onPartialFailure?: (error: CorralError, keys: readonly string[]) => void
 }
 
 /** A read-only command that is none of the batched ones: `HGET`, `LRANGE`, `PTTL` … */
@@ -48,8 +58,8 @@ export interface Connection {
   /** As {@link get}, but raw bytes. */
   getBuffer(key: string, options?: CallOptions): Promise<Buffer | null>
   /** Many keys, in order; chunked, and in a cluster sent to each node at once. */
-  getMany(keys: readonly string[], options?: CallOptions): Promise<(string | null)[]>
-  getManyBuffer(keys: readonly string[], options?: CallOptions): Promise<(Buffer | null)[]>
+  getMany(keys: readonly string[], options?: BulkOptions): Promise<(string | null)[]>
+  getManyBuffer(keys: readonly string[], options?: BulkOptions): Promise<(Buffer | null)[]>
   /** Any other read; calls of one tick share one socket write. */
   read(command: ReadCommand, options?: CallOptions): Promise<unknown>
 
@@ -70,6 +80,17 @@ export interface Connection {
     args: readonly Argument[],
     options?: CallOptions,
   ): Promise<unknown>
+  /**
+   * Runs an {@link EachScript} for many keys in chunks of 100 (per slot in a cluster). `args` holds
+   * `argsPerKey` arguments for each key, one after another. With `onPartialFailure` an element that
+   * Redis refused to write is its `CorralError`.
+   */
+  scriptMany(
+    script: EachScript,
+    keys: readonly string[],
+    args: readonly Argument[],
+    options?: BulkOptions,
+  ): Promise<unknown[]>
 
   /** Stores a string or bytes; `ttlMs` left out means for ever. */
   set(key: string, value: string | Buffer, options?: CallOptions & { readonly ttlMs?: number }): Promise<void>

@@ -78,7 +78,7 @@ export function isCorralError<Code extends string = string>(
   code?: Code,
 ): error is CorralError<Code> {
   if (typeof error !== 'object' || error === null || !(brand in error)) return false
-  return code === undefined || (error as CorralError).code === code
+  return code === undefined || (error as { readonly code?: unknown }).code === code
 }
 
 /** A `REDIS_UNAVAILABLE` with its reason; the one error that means "do without Redis for now". */

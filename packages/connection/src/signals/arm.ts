@@ -42,7 +42,7 @@ export async function arm(client: SignalClient, options: ArmOptions): Promise<Ar
     permitted(client.call('INFO', 'server')),
     prefixes.length === 0 ? undefined : permitted(client.call('CLIENT', 'ID')),
   ])
-  const runId = /^run_id:(\w+)/m.exec(String(info?.reply ?? ''))?.[1]
+  const runId = /^run_id:(\w+)/m.exec(textOf(info?.reply))?.[1]
   if (!options.acceptServer(runId)) throw new ArmingFailed('other-server')
 
   const tracked =
@@ -50,7 +50,7 @@ export async function arm(client: SignalClient, options: ArmOptions): Promise<Ar
       ? undefined
       : id.refused
         ? id
-        : permitted(track(client, String(id.reply), prefixes))
+        : permitted(track(client, textOf(id.reply), prefixes))
   const told = id === undefined ? undefined : permitted(client.subscribe(INVALIDATION_CHANNEL))
   const heard = options.channels().map(async (channel) => {
     const answer = await permitted(client.subscribe(channel))
@@ -70,6 +70,10 @@ export async function arm(client: SignalClient, options: ArmOptions): Promise<Ar
 function track(client: SignalClient, id: string, prefixes: readonly string[]): Promise<unknown> {
   const named = prefixes.flatMap((prefix) => ['PREFIX', prefix])
   return client.call('CLIENT', 'TRACKING', 'ON', 'REDIRECT', id, 'BCAST', ...named)
+}
+
+function textOf(reply: unknown): string {
+  return typeof reply === 'string' || typeof reply === 'number' ? String(reply) : ''
 }
 
 interface Answer {

@@ -30,6 +30,7 @@ export function createSignals(deps: SignalsDeps): OwnedSignals {
   let stopTopology: (() => void) | undefined
   let idle: TimerHandle | undefined
   let planned = false
+  let complete = true
   let closed: Promise<void> | undefined
   let warned = false
   let announced: SignalState = 'off'
@@ -53,6 +54,7 @@ export function createSignals(deps: SignalsDeps): OwnedSignals {
     idle = undefined
     stopTopology ??= deps.onTopology(plan)
 
+    complete = deps.complete?.() !== false
     const masters = new Set(deps.masters().map((master) => master.name))
     for (const [name, node] of nodes) if (!masters.has(name)) remove(name, node)
     for (const name of masters) if (!nodes.has(name)) nodes.set(name, createNode(name))
@@ -71,8 +73,8 @@ export function createSignals(deps: SignalsDeps): OwnedSignals {
         channels: name === primary ? registry.channels : new Set(),
       }),
       sharedRunId: () => deps.runIds?.(name),
-      onKeys: registry.tellKeys,
-      onMessage: registry.tellMessage,
+      onKeys: (keys) => registry.tellKeys(keys),
+      onMessage: (channel, message) => registry.tellMessage(channel, message),
       onChange: () => {
         if (nodes.get(name) === node && !registry.empty) update()
       },
@@ -84,7 +86,12 @@ export function createSignals(deps: SignalsDeps): OwnedSignals {
     nodes.delete(name)
     const done = node.rest()
     leaving.add(done)
-    void done.then(() => leaving.delete(done))
+    void forget(done)
+  }
+
+  async function forget(done: Promise<void>): Promise<void> {
+    await done
+    leaving.delete(done)
   }
 
   function goIdle(): void {
@@ -104,7 +111,7 @@ export function createSignals(deps: SignalsDeps): OwnedSignals {
   function elect(): void {
     const current = primary === undefined ? undefined : nodes.get(primary)
     if (current !== undefined && current.phase !== 'lost') return
-    const names = [...nodes.keys()].sort()
+    const names = [...nodes.keys()].toSorted()
     const alive = names.find((name) => nodes.get(name)?.live !== undefined)
     // With channels alone the others have no connection yet: they are tried in turn.
     const following = names.find((name) => primary !== undefined && name > primary)
@@ -113,7 +120,7 @@ export function createSignals(deps: SignalsDeps): OwnedSignals {
 
   function stateOf(kind: keyof EntryNames, name: string): EntryState {
     const all = [...nodes.values()]
-    if (all.some((node) => node.phase === 'lost')) return 'lost'
+    if (!complete || all.some((node) => node.phase === 'lost')) return 'lost'
     if (kind === 'channels') {
       const live = primary === undefined ? undefined : nodes.get(primary)?.live
       if (live?.refused.has(name)) return 'unsupported'
@@ -237,11 +244,8 @@ export function createSignals(deps: SignalsDeps): OwnedSignals {
     return closed
   }
 
-  function opened<Args extends unknown[], Result>(fn: (...args: Args) => Result) {
-    return (...args: Args): Result => {
-      if (closed !== undefined) throw closedError()
-      return fn(...args)
-    }
+  function demandOpen(): void {
+    if (closed !== undefined) throw closedError()
   }
 
   return {
@@ -251,8 +255,14 @@ export function createSignals(deps: SignalsDeps): OwnedSignals {
     get tracking() {
       return tracking()
     },
-    watch: opened(registry.watch),
-    subscribe: opened(registry.subscribe),
+    watch(prefix, listener) {
+      demandOpen()
+      return registry.watch(prefix, listener)
+    },
+    subscribe(channel, listener) {
+      demandOpen()
+      return registry.subscribe(channel, listener)
+    },
     whenOn,
     health,
     sharedReady() {

@@ -73,8 +73,8 @@ export function createNodeSignals(options: NodeOptions): NodeSignals {
       prefixes,
       channels: () => [...options.wanted().channels],
       acceptServer: agrees,
-      onKeys: options.onKeys,
-      onMessage: options.onMessage,
+      onKeys: (keys) => options.onKeys(keys),
+      onMessage: (channel, message) => options.onMessage(channel, message),
       onChannels: changeSoon,
       onArmed,
       onProven: (link) => {
@@ -94,6 +94,8 @@ export function createNodeSignals(options: NodeOptions): NodeSignals {
     next = undefined
     const before = live
     live = link
+    // The shared connection may have moved since this one looked.
+    if (!agrees(link.armed?.runId)) return link.fail('other-server')
     lost = false
     reason = undefined
     if (before !== undefined) void replace(before)

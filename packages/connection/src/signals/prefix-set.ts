@@ -43,10 +43,10 @@ export function createPrefixSet<Value>(): PrefixSet<Value> {
         )
       }
       values.set(prefix, value)
-      sorted = [...values.keys()].sort()
+      sorted = [...values.keys()].toSorted()
     },
     delete(prefix) {
-      if (values.delete(prefix)) sorted = [...values.keys()].sort()
+      if (values.delete(prefix)) sorted = [...values.keys()].toSorted()
     },
     of(key) {
       const prefix = candidate(key)

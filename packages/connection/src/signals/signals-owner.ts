@@ -11,7 +11,9 @@ export interface SignalsDeps {
   readonly enabled: boolean
   /** The client itself when standalone, the client of each master in a cluster. */
   masters(): readonly { readonly name: string; readonly client: SignalSource }[]
-  /** Called back when {@link masters} may have changed. */
+  /** False while some slot of a cluster has none of these masters: its keys are told by nobody. */
+  complete?(): boolean
+  /** Called back when {@link masters} or {@link complete} may have changed. */
   onTopology(listener: () => void): () => void
   /** `run_id` of the server that the shared connection speaks with, as far as it is known. */
   runIds?(name: string): string | undefined

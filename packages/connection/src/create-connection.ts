@@ -1,0 +1,198 @@
+import type { BulkOptions, CallOptions, Connection, ConnectionOptions } from './connection.ts'
+import { describeValue } from './duration.ts'
+import { CorralError } from './errors.ts'
+import type { Partial } from './guard/batcher.ts'
+import { connectionHealth } from './connection-health.ts'
+import type { Lease } from './registry.ts'
+import type { Server } from './router/router.ts'
+import { deleteScript, setScript } from './scripts/plain-writes.ts'
+
+/** Marks a {@link Connection}, also one of another installed copy; holds how to make one more handle. */
+export const connectionBrand: unique symbol = Symbol.for('corral.connection') as never
+
+export interface BrandedConnection extends Connection {
+  [connectionBrand](options: ConnectionOptions): Connection
+}
+
+/** One handle on a guard; what `shareConnection` and `openConnection` give out. */
+export function createConnection(lease: Lease): Connection {
+  const { guard } = lease
+  const { options } = guard
+  const { deadlineMs } = options
+  let closed = false
+
+  /** The server of a key when it is known already: the path of nearly every call. */
+  function known(key: string): Server | undefined {
+    return closed ? undefined : guard.router?.route(key)
+  }
+
+  async function reach<Result>(
+    key: string,
+    call: CallOptions | undefined,
+    run: (server: Server, leftMs: number) => Promise<Result>,
+  ): Promise<Result> {
+    if (closed) throw closedError()
+    const { server, leftMs } = await guard.reach(key, call?.deadlineMs ?? deadlineMs)
+    return run(server, leftMs)
+  }
+
+  function get(key: string, encoding: 'utf8' | 'buffer', call: CallOptions | undefined): Promise<unknown> {
+    const server = known(key)
+    return server === undefined
+      ? reach(key, call, (at, leftMs) => at.batcher.get(key, encoding, leftMs))
+      : server.batcher.get(key, encoding, call?.deadlineMs ?? deadlineMs)
+  }
+
+  /** In a cluster each key goes its own way; the batches of a tick gather them again by node. */
+  function spread(
+    keys: readonly string[],
+    partial: Partial | undefined,
+    one: (key: string, index: number) => Promise<unknown>,
+  ): Promise<unknown[]> {
+    return Promise.all(
+      keys.map((key, index) => {
+        const answer = one(key, index)
+        if (partial === undefined) return answer
+        return answer.catch((error: unknown) => {
+          partial(error as CorralError, [key])
+          return null
+        })
+      }),
+    )
+  }
+
+  function getMany(
+    keys: readonly string[],
+    encoding: 'utf8' | 'buffer',
+    call: BulkOptions | undefined,
+  ): Promise<unknown[]> {
+    const first = keys[0]
+    if (first === undefined) return Promise.resolve([])
+    const partial = call?.onPartialFailure
+    if (guard.isCluster) return spread(keys, partial, (key) => get(key, encoding, call))
+    const server = known(first)
+    return server === undefined
+      ? reach(first, call, (at, leftMs) => at.batcher.getMany(keys, encoding, leftMs, partial))
+      : server.batcher.getMany(keys, encoding, call?.deadlineMs ?? deadlineMs, partial)
+  }
+
+  const scriptEach: Connection['scriptEach'] = (script, key, args, call) => {
+    const server = known(key)
+    const slot = guard.router?.slotOf(key) ?? 0
+    return server === undefined
+      ? reach(key, call, (at, leftMs) =>
+          at.batcher.scriptEach(script, key, guard.router?.slotOf(key) ?? slot, args, leftMs),
+        )
+      : server.batcher.scriptEach(script, key, slot, args, call?.deadlineMs ?? deadlineMs)
+  }
+
+  async function masters(): Promise<readonly Server[]> {
+    if (closed) throw closedError()
+    if (guard.router === undefined || guard.router.settling !== undefined) await guard.reach('', deadlineMs)
+    return guard.router?.masters() ?? []
+  }
+
+  async function* scan(
+    pattern: string,
+    call: (CallOptions & { readonly count?: number }) | undefined,
+  ): AsyncIterable<string[]> {
+    const count = call?.count ?? 100
+    for (const server of await masters()) {
+      let cursor = '0'
+      do {
+        if (closed) throw closedError()
+        const reply = await server.batcher.plain(
+          'scan',
+          [cursor, 'MATCH', pattern, 'COUNT', count],
+          call?.deadlineMs ?? deadlineMs,
+        )
+        const [next, keys] = reply as [string, string[]]
+        cursor = next
+        yield keys
+      } while (cursor !== '0')
+    }
+  }
+
+  const connection: BrandedConnection = {
+    [connectionBrand]: (given) => createConnection(lease.again(given)),
+    get isCluster() {
+      return guard.isCluster
+    },
+    clock: options.clock,
+    deadlineMs,
+    maxValueBytes: options.maxValueBytes,
+    get available() {
+      return !closed && guard.available
+    },
+    get: (key, call) => get(key, 'utf8', call) as Promise<string | null>,
+    getBuffer: (key, call) => get(key, 'buffer', call) as Promise<Buffer | null>,
+    getMany: (keys, call) => getMany(keys, 'utf8', call) as Promise<(string | null)[]>,
+    getManyBuffer: (keys, call) => getMany(keys, 'buffer', call) as Promise<(Buffer | null)[]>,
+    read: (command, call) => {
+      const server = known(command.key)
+      return server === undefined
+        ? reach(command.key, call, (at, leftMs) => at.batcher.read(command, leftMs))
+        : server.batcher.read(command, call?.deadlineMs ?? deadlineMs)
+    },
+    script: (script, keys, args, call) =>
+      reach(keys[0] ?? '', call, (at, leftMs) => at.batcher.script(script, keys, args, leftMs)),
+    scriptEach,
+    scriptMany: (script, keys, args, call) => {
+      const first = keys[0]
+      if (first === undefined) return Promise.resolve([])
+      const per = script.argsPerKey
+      if (guard.isCluster) {
+        return spread(keys, call?.onPartialFailure, (key, i) =>
+          scriptEach(script, key, args.slice(i * per, (i + 1) * per), call),
+        )
+      }
+      return reach(first, call, (at, leftMs) =>
+        at.batcher.scriptMany(script, keys, args, leftMs, call?.onPartialFailure),
+      )
+    },
+    async set(key, value, call) {
+      requireSize(value, options.maxValueBytes)
+      await scriptEach(setScript, key, [value, call?.ttlMs ?? 0], call)
+    },
+    delete: async (key, call) => (await scriptEach(deleteScript, key, [], call)) === 1,
+    async publish(channel, message, call) {
+      await reach(channel, call, (at, leftMs) => at.batcher.plain('publish', [channel, message], leftMs))
+    },
+    scan,
+    async info(section, call) {
+      const args = section === undefined ? [] : [section]
+      const all = (await masters()).map(async ({ link, batcher }): Promise<[string, string]> => {
+        return [link.name, String(await batcher.plain('info', args, call?.deadlineMs ?? deadlineMs))]
+      })
+      return new Map(await Promise.all(all))
+    },
+    signals: guard.signals,
+    onAvailability: (listener) => guard.onAvailability(listener),
+    health: () => connectionHealth(guard, closed),
+    isolate: () => guard.isolate(true),
+    reset: () => {
+      guard.isolate(false)
+      guard.resetBreakers()
+    },
+    async close() {
+      if (closed) return
+      closed = true
+      await lease.release()
+    },
+    [Symbol.asyncDispose]: () => connection.close(),
+  }
+  return connection
+}
+
+function closedError(): CorralError {
+  return new CorralError('CONNECTION_CLOSED', 'this connection was closed')
+}
+
+/** @throws CorralError VALUE_TOO_LARGE */
+function requireSize(value: string | Buffer, most: number): void {
+  // A string of n characters takes n to 3n bytes; measure only where that could matter.
+  if (value.length * 3 <= most) return
+  const bytes = typeof value === 'string' ? Buffer.byteLength(value) : value.length
+  if (bytes <= most) return
+  throw new CorralError('VALUE_TOO_LARGE', `a value may have ${most} bytes (maxValueBytes), received ${describeValue(bytes)}`)
+}

@@ -1,0 +1,95 @@
+import type { IoredisCommand } from '../client/ioredis-like.ts'
+import type { Argument } from '../connection.ts'
+import type { CorralError } from '../errors.ts'
+import type { Script } from '../script.ts'
+import type { Expirable } from './deadlines.ts'
+
+/** Whether a command may change data, and if so whether it may add to it. */
+export type Effect = 'read' | 'grow' | 'shrink'
+
+/**
+ * One command of ours on its way: the calls that share it, and how it is told to them. `settled`
+ * means that the callers know; the command itself may still be unanswered (`command` is set) and
+ * keeps its place in flight until it is.
+ */
+export interface Flight extends Expirable {
+  /** Command or script, for messages and traces. */
+  readonly what: string
+  readonly effect: Effect
+  /** How many calls share it. */
+  readonly calls: number
+  /** Bytes it holds while unanswered, roughly. */
+  readonly bytes: number
+  readonly durationMs: number
+  readonly startedAt: number
+  /** Decides the node in a cluster. */
+  readonly key: string | undefined
+  readonly encoding: 'utf8' | 'buffer'
+  readonly payload: PlainPayload | ScriptPayload
+  /** The command in flight; gone once it is answered or defused. */
+  command: IoredisCommand | undefined
+  /** Tells the callers; names the error word of an element that Redis refused to write. */
+  succeed(reply: unknown): string | undefined
+  fail(error: CorralError): void
+}
+
+export interface PlainPayload {
+  readonly name: string
+  readonly args: readonly Argument[]
+}
+
+export interface ScriptPayload {
+  readonly script: Script
+  readonly keys: readonly string[]
+  readonly args: readonly Argument[]
+}
+
+export interface FlightSource {
+  readonly what: string
+  readonly effect?: Effect
+  readonly calls?: number
+  readonly bytes?: number
+  readonly durationMs: number
+  readonly startedAt: number
+  readonly key?: string | undefined
+  readonly encoding?: 'utf8' | 'buffer'
+  readonly payload: PlainPayload | ScriptPayload
+  succeed(reply: unknown): string | undefined
+  fail(error: CorralError): void
+}
+
+/** Fills in a flight; `onExpire` is told when its time is over. */
+export function createFlight(source: FlightSource, onExpire: (flight: Flight) => void): Flight {
+  const flight: Flight = {
+    what: source.what,
+    effect: source.effect ?? 'read',
+    calls: source.calls ?? 1,
+    bytes: source.bytes ?? 0,
+    durationMs: source.durationMs,
+    startedAt: source.startedAt,
+    deadlineAt: source.startedAt + source.durationMs,
+    key: source.key,
+    encoding: source.encoding ?? 'utf8',
+    payload: source.payload,
+    settled: false,
+    command: undefined,
+    succeed: source.succeed,
+    fail: source.fail,
+    expire: () => onExpire(flight),
+  }
+  return flight
+}
+
+/** The command's name and arguments; a script's deadline comes first among its arguments. */
+export function commandOf(
+  flight: Flight,
+  deadlineMicros: number,
+  whole: boolean,
+): [name: string, args: Argument[]] {
+  const { payload } = flight
+  if (!('script' in payload)) return [payload.name, payload.args as Argument[]]
+  const { script, keys, args } = payload
+  const head: Argument[] = whole ? [script.lua] : [script.sha]
+  head.push(keys.length)
+  return [whole ? 'eval' : 'evalsha', head.concat(keys, deadlineMicros, args)]
+}

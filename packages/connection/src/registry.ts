@@ -1,0 +1,66 @@
+import type { ResolvedClient } from './client/resolve-source.ts'
+import type { ConnectionOptions } from './connection.ts'
+import { createGuard, type Guard } from './guard/guard.ts'
+import { requireSameOptions, resolveOptions } from './options.ts'
+import { warner } from './warnings.ts'
+
+interface Entry {
+  readonly guard: Guard
+  handles: number
+}
+
+/** On the global object, so that two installed copies of this package share one guard as well. */
+const slot = Symbol.for('corral.connection.guards.1')
+const global = globalThis as unknown as Record<symbol, WeakMap<object, Entry> | undefined>
+const guards: WeakMap<object, Entry> = (global[slot] ??= new WeakMap<object, Entry>())
+
+/** A guard in use by one more handle. */
+export interface Lease {
+  readonly guard: Guard
+  /** One more handle on the same guard. */
+  again(options: ConnectionOptions): Lease
+  /** Gives the handle back; the last one closes the guard. Call once. */
+  release(): Promise<void>
+}
+
+/**
+ * The guard of a client, made on first use and counted.
+ *
+ * @param identity see `identityOf`
+ * @param resolve finds the client; called only when nobody shares it yet
+ * @throws TypeError when options are given that differ from those of the guard
+ */
+export function leaseGuard(
+  identity: object,
+  resolve: () => ResolvedClient | Promise<ResolvedClient>,
+  options: ConnectionOptions,
+): Lease {
+  let entry = guards.get(identity)
+  if (entry === undefined) {
+    const resolved = resolveOptions(options)
+    entry = {
+      guard: createGuard(resolve(), { ...resolved, onWarning: warner(resolved.onWarning) }),
+      handles: 0,
+    }
+    guards.set(identity, entry)
+  } else requireSameOptions(options, entry.guard.options)
+  return takeHandle(identity, entry)
+}
+
+function takeHandle(identity: object, entry: Entry): Lease {
+  entry.handles++
+  return {
+    guard: entry.guard,
+    again(options) {
+      if (entry.handles === 0) throw new TypeError('connection: this connection was closed')
+      requireSameOptions(options, entry.guard.options)
+      return takeHandle(identity, entry)
+    },
+    async release() {
+      entry.handles--
+      if (entry.handles > 0) return
+      if (guards.get(identity) === entry) guards.delete(identity)
+      await entry.guard.close()
+    },
+  }
+}

@@ -1,0 +1,158 @@
+import calculateSlot from 'cluster-key-slot'
+import type { IoredisClient, IoredisCluster } from '../client/ioredis-like.ts'
+import type { TimerHandle } from '../clock.ts'
+import { createBatcher } from '../guard/batcher.ts'
+import { createLink } from '../guard/link.ts'
+import { scrub } from '../guard/reply-errors.ts'
+import type { ResolvedOptions } from '../options.ts'
+import { createListenerSet, type Router, type Server } from './router.ts'
+import { nameOf } from './standalone-router.ts'
+
+/** Shortest time between two looks at the cluster's table of slots. */
+const REFRESH_MS = 250
+
+/**
+ * A Redis Cluster: every command goes straight to the node of its slot, through a link with its
+ * own breaker and bounds, as the cluster client's own status stays `ready` in every fault. Only
+ * redirected commands take the client's own routing.
+ */
+export function createClusterRouter(
+  cluster: IoredisCluster,
+  options: ResolvedOptions,
+  onUsable: (server: Server, usable: boolean) => void,
+): Router {
+  const { clock } = options
+  const topology = createListenerSet<[]>()
+  const servers = new Map<IoredisClient, Server>()
+  const byName = new Map<string, Server>()
+  let lastError: Error | undefined
+  let closed = false
+  let isolated = false
+  let refreshTimer: TimerHandle | undefined
+  let refreshedAt = -Infinity
+  let over: () => void = () => undefined
+  let settling: Promise<void> | undefined
+
+  if (cluster.status !== 'ready' && cluster.status !== 'end') {
+    settling = new Promise((resolve) => {
+      over = () => {
+        settling = undefined
+        resolve()
+      }
+    })
+  }
+
+  function serverOf(client: IoredisClient): Server {
+    let server = servers.get(client)
+    if (server === undefined) {
+      const link = createLink({
+        name: nameOf(client),
+        client,
+        options,
+        redirect: (command) => {
+          refresh()
+          void cluster.sendCommand(command as never)
+        },
+        onUsable: (_link, usable) => {
+          if (!usable) refresh()
+          queueMicrotask(() => onUsable(server as Server, usable))
+        },
+      })
+      server = { link, batcher: createBatcher(link, options, true) }
+      if (isolated) link.isolate(true)
+      servers.set(client, server)
+      byName.set(link.name, server)
+    }
+    return server
+  }
+
+  function route(key: string): Server | undefined {
+    const name = cluster.slots[calculateSlot(key)]?.[0]
+    if (name === undefined) return undefined
+    const known = byName.get(name)
+    if (known !== undefined) return known
+    const client = cluster.nodes('all').find((node) => nameOf(node) === name)
+    return client === undefined ? undefined : serverOf(client)
+  }
+
+  function masters(): Server[] {
+    return cluster.nodes('master').map(serverOf)
+  }
+
+  function refresh(): void {
+    if (closed || refreshTimer !== undefined) return
+    const wait = Math.max(0, refreshedAt + REFRESH_MS - clock.now())
+    refreshTimer = clock.setTimer(
+      () => {
+        refreshTimer = undefined
+        refreshedAt = clock.now()
+        cluster.refreshSlotsCache((error) => {
+          if (error !== undefined && error !== null) lastError = scrub(error)
+          topology.tell()
+          // Keep looking while the owner of some slot does not serve.
+          if (masters().some((server) => !server.link.usable)) refresh()
+        })
+      },
+      wait,
+      { unref: true },
+    )
+  }
+
+  function onMinusNode(client: IoredisClient): void {
+    const server = servers.get(client)
+    if (server !== undefined) {
+      servers.delete(client)
+      if (byName.get(server.link.name) === server) byName.delete(server.link.name)
+      server.link.close(true)
+      onUsable(server, false)
+    }
+    refresh()
+    topology.tell()
+  }
+
+  function onReady(): void {
+    lastError = undefined
+    masters()
+    over()
+    topology.tell()
+  }
+
+  const listeners = [
+    ['ready', onReady],
+    ['close', () => over()],
+    ['end', () => over()],
+    ['error', (error: unknown) => void (lastError = scrub(error))],
+    ['+node', () => topology.tell()],
+    ['-node', onMinusNode],
+  ] as const
+  for (const [event, listener] of listeners) cluster.on(event, listener as () => void)
+  if (cluster.status === 'wait') cluster.connect().catch(() => undefined)
+  else if (cluster.status === 'ready') masters()
+
+  return {
+    isCluster: true,
+    route,
+    slotOf: (key) => calculateSlot(key),
+    masters,
+    clients: () => masters().map(({ link }) => ({ name: link.name, client: link.client })),
+    get settling() {
+      return settling
+    },
+    refresh,
+    isolate(on) {
+      isolated = on
+      for (const { link } of servers.values()) link.isolate(on)
+    },
+    onTopology: (listener) => topology.add(listener),
+    get lastError() {
+      return lastError
+    },
+    close() {
+      closed = true
+      for (const [event, listener] of listeners) cluster.removeListener(event, listener as () => void)
+      if (refreshTimer !== undefined) clock.clearTimer(refreshTimer)
+      for (const server of servers.values()) server.link.close()
+      over()
+    },
+  }
+}

@@ -1,0 +1,46 @@
+import type { IoredisClient } from '../client/ioredis-like.ts'
+import { createBatcher } from '../guard/batcher.ts'
+import { createLink } from '../guard/link.ts'
+import type { ResolvedOptions } from '../options.ts'
+import { createListenerSet, type Router, type Server } from './router.ts'
+
+/** One server, alone or behind Sentinel: every key goes to it. */
+export function createStandaloneRouter(
+  client: IoredisClient,
+  options: ResolvedOptions,
+  onUsable: (server: Server, usable: boolean) => void,
+): Router {
+  const topology = createListenerSet<[]>()
+  const link = createLink({
+    name: nameOf(client),
+    client,
+    options,
+    // The link may tell before `server` exists, while it is made.
+    onUsable: (_link, usable) => queueMicrotask(() => onUsable(server, usable)),
+  })
+  const server: Server = { link, batcher: createBatcher(link, options, false) }
+  const only = [server]
+  return {
+    isCluster: false,
+    route: () => server,
+    slotOf: () => 0,
+    masters: () => only,
+    clients: () => [{ name: link.name, client }],
+    settling: undefined,
+    refresh: () => undefined,
+    isolate: (on) => link.isolate(on),
+    onTopology: (listener) => topology.add(listener),
+    get lastError() {
+      return link.lastError
+    },
+    close: () => link.close(),
+  }
+}
+
+/** `host:port`, the Sentinel group, or the socket's path. */
+export function nameOf(client: IoredisClient): string {
+  const { path, host, port, sentinels, name } = client.options
+  if (sentinels !== undefined && sentinels !== null) return `sentinel:${String(name)}`
+  if (typeof path === 'string' && path !== '') return path
+  return `${String(host ?? '127.0.0.1')}:${String(port ?? 6379)}`
+}
