@@ -20,6 +20,7 @@ export type { FakeClock, FakeTimerHandle } from './fake-clock.ts'
 export { memoryAfterGc } from './memory.ts'
 export { monitor } from './monitor.ts'
 export type { CommandFilter, Monitor, MonitoredCommand } from './monitor.ts'
+export { settlesWithin } from './settles-within.ts'
 export { startProxy } from './proxy/start-proxy.ts'
 export type {
   Direction,

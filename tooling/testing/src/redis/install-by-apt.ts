@@ -23,7 +23,15 @@ export async function installByApt(machine: AptMachine = thisMachine()): Promise
   machine.announce('corral: no Redis server found, installing one: apt-get install -y redis-server')
   // A stale package list is no reason to give up: the installation itself decides.
   await machine.run('apt-get', ['update', '-qq'])
-  const status = await machine.run('apt-get', ['install', '-y', '-qq', 'redis-server'])
+  const status = await machine.run('apt-get', [
+    'install',
+    '-y',
+    '-qq',
+    // Test files start side by side, and so may their installations: they wait for one another.
+    '-o',
+    'DPkg::Lock::Timeout=120',
+    'redis-server',
+  ])
   if (status !== 0) machine.announce(`corral: apt-get install ended with status ${status}`)
   return status === 0
 }

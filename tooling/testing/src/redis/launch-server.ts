@@ -7,6 +7,7 @@ import type { RestartOptions } from './test-redis.ts'
 
 const START_TIMEOUT = 30_000
 const PORT_ATTEMPTS = 5
+const PORT_TAKEN = /address already in use|could not create server tcp|port is already allocated/i
 
 /** Creates and starts a server on a free port; draws another port when somebody takes it first. */
 export async function launchServer(
@@ -30,16 +31,22 @@ export async function launchServer(
 
 /** Starts a server and waits until it answers. */
 export async function startServer(server: Server, options: RestartOptions = {}): Promise<void> {
-  await server.start(options.args === undefined ? {} : { args: options.args })
-  await waitFor(() => server.failure() !== undefined || answers(server, options.until), {
-    timeout: START_TIMEOUT,
-    what: `${server.spec.name} on port ${server.spec.port} to answer`,
-    interval: 5,
-  })
-  const failure = server.failure()
+  try {
+    await server.start(options.args === undefined ? {} : { args: options.args })
+  } catch (error) {
+    throw PORT_TAKEN.test(String(error)) ? new PortTakenError(String(error)) : error
+  }
+  await waitFor(
+    async () => (await server.failure()) !== undefined || answers(server, options.until),
+    {
+      timeout: START_TIMEOUT,
+      what: `${server.spec.name} on port ${server.spec.port} to answer`,
+      interval: 5,
+    },
+  )
+  const failure = await server.failure()
   if (failure === undefined) return
-  const taken = /address already in use|could not create server tcp|port is already allocated/i
-  if (taken.test(failure)) throw new PortTakenError(failure)
+  if (PORT_TAKEN.test(failure)) throw new PortTakenError(failure)
   throw new Error(`${server.spec.name} did not start: ${failure}`)
 }
 

@@ -24,7 +24,7 @@ export interface Server {
   /** Starts it, on the same port and with the same data directory each time. */
   start(options?: StartServerOptions): Promise<void>
   /** Says why it ended by itself (with the tail of its log), `undefined` while it runs. */
-  failure(): string | undefined
+  failure(): string | undefined | Promise<string | undefined>
   /** Freezes it: connections stay open, nothing is answered. */
   pause(): Promise<void>
   resume(): Promise<void>

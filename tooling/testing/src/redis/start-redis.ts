@@ -4,6 +4,7 @@ import { launchCluster } from './cluster.ts'
 import { failOverInCluster } from './cluster-failover.ts'
 import { failOverBySentinel, launchSentinels } from './sentinel.ts'
 import { commonDirectives, MASTER_NAME } from './directives.ts'
+import { dockerAnswers } from './docker-answers.ts'
 import { findBackend, type BackendSources } from './find-backend.ts'
 import { findBinary, findCli } from './find-binary.ts'
 import { installByApt } from './install-by-apt.ts'
@@ -28,7 +29,7 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<TestR
     mode === 'standalone' && args.length === 0 && !options.prefer && !options.version
   if (external && takesExternal) return attachToRedis(external)
 
-  const backend = await findBackend(options, sources)
+  const backend = await findBackend(options, sourcesFor(mode))
   const started: Member[] = []
   const note = (member: Member): void => void started.push(member)
   try {
@@ -85,13 +86,19 @@ async function launch(
   return createHandle({ ...common, members: [member], sentinels: [], failover })
 }
 
-const sources: BackendSources = {
-  env: process.env,
-  dockerAnswers: () => Promise.resolve(false),
-  docker: () => Promise.reject(new Error('not there yet')),
-  binary: findBinary,
-  install: () => installByApt(),
-  warn: (line) => process.stderr.write(`${line}\n`),
+function sourcesFor(mode: RedisMode): BackendSources {
+  return {
+    env: process.env,
+    dockerAnswers,
+    async docker(version) {
+      // Loaded only here: it is large, and most machines that run tests have no use for it.
+      const { createDockerBackend } = await import('./docker-backend.ts')
+      return createDockerBackend(version, mode)
+    },
+    binary: findBinary,
+    install: () => installByApt(),
+    warn: (line) => process.stderr.write(`${line}\n`),
+  }
 }
 
 /** The password that the user's arguments set, so that our own commands get in. */
