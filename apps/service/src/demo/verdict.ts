@@ -1,0 +1,24 @@
+import type { Run } from './compare.ts'
+import type { Freeze } from './freeze.ts'
+import { failed } from './samples.ts'
+
+/** What went wrong, in sentences; nothing when all went well. */
+export function faultsOf(runs: readonly Run[], frozen: Freeze | undefined): string[] {
+  const faults: string[] = []
+  for (const run of runs) {
+    const bad = run.samples.filter(failed).length
+    if (bad > 0) faults.push(`${bad} requests failed under load`)
+    if (run.samples.length === 0) faults.push('no request was answered under load')
+    if (run.jobsDone < run.jobsAdded) faults.push(`${run.jobsAdded - run.jobsDone} jobs were not done`)
+    if (run.jobsAdded === 0) faults.push('no job was added')
+  }
+  if (frozen === undefined) return faults
+  if (frozen.failures > 0) faults.push(`${frozen.failures} requests failed around the freeze`)
+  if (frozen.during.length === 0) faults.push('no request was made during the freeze')
+  if (frozen.recoveryMs === undefined) faults.push('the cache did not come back after the freeze')
+  if (!frozen.jobsTaken) faults.push('a job could not be handed over after the freeze')
+  if (frozen.jobsDone < frozen.jobsAdded) {
+    faults.push(`${frozen.jobsAdded - frozen.jobsDone} jobs were lost in the freeze`)
+  }
+  return faults
+}
