@@ -1,5 +1,5 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, join, relative } from 'node:path'
+import { basename, join, relative, resolve } from 'node:path'
 import { root } from '../repository.ts'
 import { rootTool, run } from '../run.ts'
 import type { Block } from './blocks.ts'
@@ -28,7 +28,7 @@ export async function compileBlocks(blocks: readonly Block[]): Promise<readonly 
     const { status, output } = await run(rootTool('tsc'), ['--pretty', 'false', '-p', '.'], {
       cwd: folder,
     })
-    const faults = output.split('\n').flatMap((line) => sentence(line, origins))
+    const faults = output.split('\n').flatMap((line) => sentence(line, folder, origins))
     if (status !== 0 && faults.length === 0) return [`tsc failed: ${output}`]
     return faults
   } finally {
@@ -74,12 +74,16 @@ function inPlace(program: readonly Block[]): string {
   return lines.join('\n')
 }
 
-function sentence(line: string, origins: ReadonlyMap<string, string>): readonly string[] {
+function sentence(
+  line: string,
+  folder: string,
+  origins: ReadonlyMap<string, string>,
+): readonly string[] {
   const match = /^(.+?)\((\d+),\d+\): error (TS\d+: .*)$/.exec(line)
   if (!match) return /error TS\d+/.test(line) ? [line] : []
   const [, path = '', at, message] = match
   const origin = origins.get(basename(path))
-  return [`${origin === undefined ? path : relative(root, origin)}:${at}: ${message}`]
+  return [`${relative(root, origin ?? resolve(folder, path))}:${at}: ${message}`]
 }
 
 function slug(file: string): string {
