@@ -7,7 +7,6 @@ import { Socket } from 'node:net'
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost', undefined])
 const REDIS_PORT = 6379
 
-// oxlint-disable-next-line typescript/unbound-method -- called with its socket below
 const connect = Socket.prototype.connect as (...args: unknown[]) => Socket
 
 Socket.prototype.connect = function guarded(this: Socket, ...args: readonly unknown[]): Socket {
