@@ -30,7 +30,8 @@ export interface Ledger {
   sawText(key: string, text: string): void
   listPlaced(key: string): void
   listReplaced(key: string): void
-  floor(key: string): number
+  /** Lowest version that may be read of an entry of ours, and of a foreign one. */
+  floors(key: string): { readonly own: number; readonly foreign: number }
   /** Throws a Violation if what is seen breaks a promise. */
   check(key: string, sight: Sight, stamps: Stamps, skewUs: number): void
 }
@@ -92,7 +93,7 @@ export function createLedger(): Ledger {
     listReplaced(key) {
       state(key).list = false
     },
-    floor: (key) => state(key).floor,
+    floors: (key) => ({ own: state(key).floor, foreign: state(key).foreignFloor }),
     check(key, sight, stamps, skewUs) {
       const it = state(key)
       if (it.list && sight.type !== 'list') throw new Violation(`the list at ${key} is gone`)
