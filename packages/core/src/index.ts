@@ -1,1 +1,12 @@
-export {}
+export { CorralError, isCorralError, type Duration } from '@corral/connection'
+export { createCache, type Cache } from './cache.ts'
+export type { GetOrSetOptions } from './engine/get-or-set.ts'
+export type { Load, LoadContext } from './engine/load.ts'
+export type { SetEntry, SetOptions } from './engine/writes.ts'
+export type { MissReason } from './entry/read-entry.ts'
+export type { Ttl } from './entry/ttl.ts'
+export { coreCodes, type CoreCode } from './errors.ts'
+export type { Jsonify } from './jsonify.ts'
+export type { CacheOptions, OnError } from './options.ts'
+export type { CacheStats } from './stats.ts'
+export type { CoreEvents } from './trace.ts'

@@ -1,0 +1,49 @@
+import { ttlMilliseconds, type Ttl } from '../entry/ttl.ts'
+import type { Flight } from './single-flight.ts'
+
+/** What a loader is given. */
+export interface LoadContext {
+  /** The key that is loaded, as the caller wrote it. */
+  readonly key: string
+  /** Aborts when every caller that waits for the value has given up. */
+  readonly signal: AbortSignal
+  /** Gives this entry another time to live than the call or the cache says. */
+  readonly setTtl: (ttl: Ttl) => void
+  /** Hands the value out without storing it. */
+  readonly skip: () => void
+}
+
+/** Brings a value that is not cached. `undefined` is handed out and not stored. */
+export type Load<T> = (context: LoadContext) => T | Promise<T>
+
+/** One run of a loader: what it is given, and what it decides through it. */
+export interface LoadRun {
+  readonly context: LoadContext
+  ttlMs: number
+  skipped: boolean
+}
+
+export function createLoadRun(key: string, ttlMs: number, flight: Flight): LoadRun {
+  const context: LoadContext = {
+    key,
+    // Most loaders never ask for it.
+    get signal() {
+      flight.abort ??= abortOf(flight)
+      return flight.abort.signal
+    },
+    setTtl(ttl) {
+      run.ttlMs = ttlMilliseconds(ttl)
+    },
+    skip() {
+      run.skipped = true
+    },
+  }
+  const run: LoadRun = { context, ttlMs, skipped: false }
+  return run
+}
+
+function abortOf(flight: Flight): AbortController {
+  const controller = new AbortController()
+  if (flight.abandoned !== undefined) controller.abort(flight.abandoned.reason)
+  return controller
+}

@@ -1,0 +1,50 @@
+import { channel, type Channel } from 'node:diagnostics_channel'
+import type { MissReason } from './entry/read-entry.ts'
+
+interface OfKey {
+  readonly namespace: string
+  readonly key: string
+}
+
+/** The `node:diagnostics_channel` names of this package with what they carry. Durations in ms. */
+export interface CoreEvents {
+  /** A read was answered from the cache. */
+  'corral:core:hit': OfKey & { readonly tier: 'remote' | 'memory'; readonly duration: number }
+  /** A read found nothing to serve. */
+  'corral:core:miss': OfKey & { readonly reason: MissReason; readonly duration: number }
+  /** A value was given to be stored, by a caller or by a load. */
+  'corral:core:set': OfKey & {
+    readonly stored: boolean
+    /** Length of the entry's text. */
+    readonly size: number
+    readonly ttlMs: number
+    readonly duration: number
+  }
+  /** A key was asked to go; `acknowledged`: it is known to be gone. */
+  'corral:core:delete': OfKey & { readonly acknowledged: boolean; readonly duration: number }
+  /** A loader ran. */
+  'corral:core:load': OfKey & {
+    /** `superseded`: the key was set or deleted meanwhile, so that the value was not stored. */
+    readonly outcome: 'stored' | 'not-stored' | 'skipped' | 'superseded' | 'failed'
+    readonly duration: number
+  }
+  /** A caller of `getOrSet` joined a call that was under way. */
+  'corral:core:coalesced': OfKey
+  /** Redis could not do what was asked. */
+  'corral:core:error': {
+    readonly namespace: string
+    readonly operation: Operation
+    readonly code: string
+    readonly reason: string | undefined
+  }
+}
+
+/** What was being done when Redis failed. */
+export type Operation = 'get' | 'set' | 'delete' | 'ttl'
+
+/** A named channel whose `hasSubscribers` is asked before a message is built. */
+export function traceChannel<Name extends keyof CoreEvents>(
+  name: Name,
+): Channel<unknown, CoreEvents[Name]> {
+  return channel(name) as Channel<unknown, CoreEvents[Name]>
+}
