@@ -19,6 +19,10 @@ export {
   type UnavailableReason,
 } from './errors.ts'
 export type { ConnectionHealth, NodeHealth } from './health.ts'
+export { encodePart } from './keys/encoding.ts'
+export { createKeyspace, type Keyspace, type KeyspaceOptions, type Sanitize } from './keys/keyspace.ts'
+export { ownKey } from './keys/own-key.ts'
+export { compilePattern, escapeGlob, type KeyPattern } from './keys/pattern.ts'
 export {
   type ClusterTarget,
   type ConnectionTarget,
