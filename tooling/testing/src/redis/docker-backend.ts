@@ -4,13 +4,14 @@ import { buffer } from 'node:stream/consumers'
 import {
   GenericContainer,
   getContainerRuntimeClient,
+  getReaper,
   ImageName,
+  Wait,
   type ContainerRuntimeClient,
 } from 'testcontainers'
 import { configFile } from './config-file.ts'
 import { imageFor } from './docker-image.ts'
 import type { Server, ServerBackend, ServerSpec } from './server.ts'
-import type { RedisMode } from './test-redis.ts'
 
 // Everything of a server lives here in its container, so that it can be carried into the next one.
 const HOME = '/corral'
@@ -21,21 +22,27 @@ type Container = ReturnType<ContainerRuntimeClient['container']['getById']>
 /**
  * Runs servers as containers. On Linux they share the host's network, so that every server has the
  * same address for tests and for its peers, and a dead one refuses connections as a real one does.
- * Elsewhere a port is published, which is enough for a single server.
+ * Elsewhere a port is published, which is enough for a server that stays `alone`.
  */
 export async function createDockerBackend(
   version: string | undefined,
-  mode: RedisMode,
+  alone: boolean,
 ): Promise<ServerBackend> {
   const client = await getContainerRuntimeClient()
   const shared = await sharesOurNetwork(client)
-  if (!shared && mode !== 'standalone') {
-    throw new Error(`mode '${mode}' in Docker needs a daemon on this Linux machine`)
+  if (!shared && !alone) {
+    throw new Error('several servers in Docker need a daemon on this Linux machine')
   }
   const image = imageFor(version, process.env['CORRAL_TEST_REDIS_IMAGE'])
-  // Has it here before it is relied on: a registry may be out of reach.
+  // Has all images here before they are relied on: a registry may be out of reach.
   await client.image.pull(ImageName.fromString(image))
-  const runtime: Runtime = { client, image, shared, host: client.info.containerRuntime.host }
+  await getReaper(client)
+  const runtime: Runtime = {
+    client,
+    image,
+    shared,
+    host: loopback(client.info.containerRuntime.host),
+  }
   return {
     kind: 'docker',
     program: image,
@@ -106,6 +113,8 @@ async function run(
   const container = new GenericContainer(image)
     .withEntrypoint(['redis-server'])
     .withCommand([CONFIG, ...(spec.kind === 'sentinel' ? ['--sentinel'] : []), ...args])
+    // Whether it answers is for the caller to find out; the usual checks need a shell in the image.
+    .withWaitStrategy(Wait.forLogMessage(/\S/))
   if (shared) container.withNetworkMode('host')
   else container.withExposedPorts({ container: spec.port, host: spec.port })
   if (home === undefined) {
@@ -146,4 +155,9 @@ function textOf(log: Buffer): string {
     at = end
   }
   return Buffer.concat(pieces).toString('utf8').trimEnd()
+}
+
+/** 'localhost' may be tried as ::1 first, which not every daemon serves. */
+function loopback(host: string): string {
+  return host === 'localhost' ? '127.0.0.1' : host
 }

@@ -86,14 +86,28 @@ async function launch(
   return createHandle({ ...common, members: [member], sentinels: [], failover })
 }
 
+// A registry that could not be reached is not asked again by each test.
+const dockerBackends = new Map<string, Promise<ServerBackend>>()
+
+async function loadDockerBackend(
+  version: string | undefined,
+  alone: boolean,
+): Promise<ServerBackend> {
+  // Loaded only here: it is large, and most machines that run tests have no use for it.
+  const { createDockerBackend } = await import('./docker-backend.ts')
+  return createDockerBackend(version, alone)
+}
+
 function sourcesFor(mode: RedisMode): BackendSources {
   return {
     env: process.env,
     dockerAnswers,
-    async docker(version) {
-      // Loaded only here: it is large, and most machines that run tests have no use for it.
-      const { createDockerBackend } = await import('./docker-backend.ts')
-      return createDockerBackend(version, mode)
+    docker(version) {
+      const alone = mode === 'standalone'
+      const known = `${version} ${alone}`
+      const backend = dockerBackends.get(known) ?? loadDockerBackend(version, alone)
+      dockerBackends.set(known, backend)
+      return backend
     },
     binary: findBinary,
     install: () => installByApt(),

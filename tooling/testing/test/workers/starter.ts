@@ -1,7 +1,7 @@
 import { spawnWorkers, startRedis } from '../../src/index.ts'
 
 /** Starts servers and workers, tells their pids, and waits to be killed. */
-const redis = await startRedis({ mode: 'replica' })
+const redis = await startRedis({ mode: 'replica', prefer: 'binary' })
 const module = new URL('./misbehave.ts', import.meta.url)
 const workers = await spawnWorkers(module, { count: 2, env: { FAIL: 'hang' } })
 await redis.pause('replica')
