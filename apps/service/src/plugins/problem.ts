@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
+import { isCorralError } from '@corral/connection'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 
 /** An error that is meant for the client, told as RFC 9457 `application/problem+json`. */
@@ -27,6 +28,11 @@ export class Problem extends Error {
     this.members = options.members ?? {}
     this.headers = options.headers ?? {}
   }
+}
+
+/** What a route answers that cannot do without Redis. */
+export function redisAway(): Problem {
+  return new Problem(503, 'Redis does not answer.', { headers: { 'retry-after': '1' } })
 }
 
 const MEDIA_TYPE = 'application/problem+json; charset=utf-8'
@@ -92,6 +98,7 @@ function documentOf(problem: Problem, requestId?: string): Record<string, unknow
 function toProblem(error: Error & Partial<FastifyError>): Problem {
   if (error instanceof Problem) return error
   if (error.validation !== undefined) return invalid(error)
+  if (isCorralError(error, 'REDIS_UNAVAILABLE')) return redisAway()
   // What Fastify itself refuses: body too large, wrong media type, malformed JSON or address.
   if (typeof error.code === 'string' && error.code.startsWith('FST_ERR_') && isClientError(error)) {
     return new Problem(error.statusCode, DETAILS[error.code] ?? 'The request cannot be read.')

@@ -1,6 +1,7 @@
 import { Type } from '@fastify/type-provider-typebox'
 import type { RouteGroup } from '../context.ts'
-import { Problem } from '../plugins/problem.ts'
+import { deletePattern } from '../delete-pattern.ts'
+import { Problem, redisAway } from '../plugins/problem.ts'
 import { goesPastCache } from './cache-control.ts'
 import { Key, KeyPattern } from './schemas.ts'
 import { warm } from './warm.ts'
@@ -42,18 +43,21 @@ export const cacheRoutes: RouteGroup =
 
     app.post('/api/cache/warm', { schema: { body: WarmBody } }, async (request) => {
       // Without Redis it would be work for the source and for nobody else.
-      if (!connection.available) throw cacheAway()
+      if (!connection.available) throw redisAway()
       return warm(reader, request.body.keys, request.body.ttl)
     })
 
     app.post('/api/cache/invalidate', { schema: { body: InvalidateBody } }, async (request, reply) => {
-      const { key, pattern, tags } = request.body
+      const { key, pattern } = request.body
       if (key !== undefined) {
         const acknowledged = await cache.delete(key)
         // Not acknowledged: this process serves the key no more, and Redis is told when it is back.
         return reply.code(acknowledged ? 200 : 202).send({ key, acknowledged })
       }
-      throw new Problem(501, 'Not yet.')
+      if (pattern !== undefined) {
+        return { pattern, deleted: await deletePattern(connection, cache, pattern) }
+      }
+      throw new Problem(501, 'Entries carry no tags yet.')
     })
 
     app.get('/api/cache/stats', async () => ({
@@ -61,7 +65,3 @@ export const cacheRoutes: RouteGroup =
       source: { queries: database.queries },
     }))
   }
-
-function cacheAway(): Problem {
-  return new Problem(503, 'Redis does not answer.', { headers: { 'retry-after': '1' } })
-}

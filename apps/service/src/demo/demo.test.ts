@@ -1,0 +1,116 @@
+import { describe, expect, it } from 'vitest'
+import { createPopularity } from './popularity.ts'
+import { quantile, type Sample } from './samples.ts'
+import { createScreen } from './screen.ts'
+import { milliseconds, percent, tableLines } from './table.ts'
+import { faultsOf } from './verdict.ts'
+import type { Run } from './compare.ts'
+import type { Freeze } from './freeze.ts'
+
+describe('quantile', () => {
+  it('is the value that the share does not exceed', () => {
+    const hundred = Array.from({ length: 100 }, (_, index) => 100 - index)
+    expect(quantile(hundred, 0.5)).toBe(50)
+    expect(quantile(hundred, 0.99)).toBe(99)
+    expect(quantile(hundred, 1)).toBe(100)
+    expect(quantile([7], 0.5)).toBe(7)
+    expect(quantile([], 0.5)).toBeNaN()
+    expect(milliseconds(quantile([], 0.5))).toBe('-')
+  })
+})
+
+describe('popularity', () => {
+  it('asks for few users often and for all of them some time', () => {
+    const pick = createPopularity(50)
+    const counts = new Map<number, number>()
+    for (let time = 0; time < 20_000; time++) {
+      const user = pick()
+      counts.set(user, (counts.get(user) ?? 0) + 1)
+    }
+    expect([...counts.keys()].toSorted((a, b) => a - b)).toEqual(
+      Array.from({ length: 50 }, (_, index) => index + 1),
+    )
+    // Zipf: the first is asked for about 10 ** 1.1 = 12.6 times as often as the tenth.
+    const ratio = (counts.get(1) ?? 0) / (counts.get(10) ?? 1)
+    expect(ratio).toBeGreaterThan(10)
+    expect(ratio).toBeLessThan(16)
+  })
+})
+
+describe('the table', () => {
+  it('puts figures under each other', () => {
+    expect(
+      tableLines([
+        ['', 'without', 'with'],
+        ['requests', '1', '1,000'],
+      ]),
+    ).toEqual(['             without    with', '  requests         1   1,000'])
+    expect(percent(1, 3)).toBe('33.3 %')
+    expect(percent(0, 0)).toBe('-')
+  })
+})
+
+describe('the screen', () => {
+  function screenOn(isTTY: boolean, env: Record<string, string>) {
+    const written: string[] = []
+    const stream = { isTTY, columns: 30, write: (text: string) => written.push(text) > 0 }
+    return { written, screen: createScreen(stream, env) }
+  }
+
+  it('writes plain lines, each stage once, where there is no terminal', () => {
+    const { written, screen } = screenOn(false, {})
+    screen.progress('Load', '1 s left')
+    screen.progress('Load', '0 s left')
+    screen.line(screen.bad('done'))
+    expect(written).toEqual(['Load\n', 'done\n'])
+  })
+
+  it('rewrites one line on a terminal, cut to its width', () => {
+    const { written, screen } = screenOn(true, {})
+    screen.progress('Load', 'a'.repeat(60))
+    screen.line(screen.bad('done'))
+    expect(written).toEqual([
+      `\r\u001B[2K\u001B[2mLoad  ${'a'.repeat(23)}\u001B[0m`,
+      '\r\u001B[2K\u001B[31mdone\u001B[0m\n',
+    ])
+  })
+
+  it('uses no colours under NO_COLOR', () => {
+    expect(screenOn(true, { NO_COLOR: '1' }).screen.good('x')).toBe('x')
+  })
+})
+
+describe('the verdict', () => {
+  const sample: Sample = { sentAt: 0, took: 1, status: 200, from: 'cache' }
+  const figures = { hits: 1, misses: 0, queries: 0 }
+  const run: Run = { samples: [sample], seconds: 1, figures, jobsAdded: 2, jobsDone: 2 }
+  const frozen: Freeze = {
+    frozenMs: 3000,
+    during: [sample],
+    failures: 0,
+    recoveryMs: 5,
+    jobsAdded: 3,
+    jobsDone: 3,
+    jobRetries: 1,
+    jobsTaken: true,
+  }
+
+  it('has nothing to say when all went well', () => {
+    expect(faultsOf([run, run], frozen)).toEqual([])
+    expect(faultsOf([run], undefined)).toEqual([])
+  })
+
+  it.each<[string, Run, Freeze]>([
+    ['1 requests failed under load', { ...run, samples: [{ ...sample, status: 500 }] }, frozen],
+    ['no request was answered under load', { ...run, samples: [] }, frozen],
+    ['1 jobs were not done', { ...run, jobsDone: 1 }, frozen],
+    ['no job was added', { ...run, jobsAdded: 0, jobsDone: 0 }, frozen],
+    ['2 requests failed around the freeze', run, { ...frozen, failures: 2 }],
+    ['no request was made during the freeze', run, { ...frozen, during: [] }],
+    ['the cache did not come back after the freeze', run, { ...frozen, recoveryMs: undefined }],
+    ['a job could not be handed over after the freeze', run, { ...frozen, jobsTaken: false }],
+    ['1 jobs were lost in the freeze', run, { ...frozen, jobsDone: 2 }],
+  ])('tells: %s', (fault, bad, badFreeze) => {
+    expect(faultsOf([bad], badFreeze)).toEqual([fault])
+  })
+})

@@ -1,0 +1,118 @@
+import { freePort } from '@corral/testing'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { readConfig } from '../src/config.ts'
+import { buildService } from '../src/service.ts'
+import { environment, mutating, startFixture, type Fixture } from './service-fixture.ts'
+
+let fixture: Fixture
+
+beforeAll(async () => {
+  fixture = await startFixture()
+})
+afterAll(() => fixture[Symbol.asyncDispose]())
+
+const get = (url: string) => fixture.service.app.inject(url)
+const send = (method: 'POST' | 'PUT', url: string, payload: object) =>
+  fixture.service.app.inject({ method, url, payload, headers: mutating })
+
+describe.each([
+  ['frozen', () => fixture.redis.pause(), () => fixture.redis.resume()],
+  ['killed', () => fixture.redis.kill(), () => fixture.redis.restart()],
+])('while Redis is %s', (_, away, back) => {
+  beforeAll(async () => {
+    await get('/api/users/1')
+    await vi.waitFor(async () =>
+      expect((await get('/api/users/1')).headers['x-cache']).toBe('cache'),
+    )
+    await send('POST', '/api/jobs', { userId: 1 })
+    await away()
+  })
+  afterAll(back)
+
+  it('cached routes answer from the source, and soon', async () => {
+    const took: number[] = []
+    for (let round = 0; round < 15; round++) {
+      const responses = await Promise.all(
+        [1, 2, 3, 4, 5, 6].map(async (id) => {
+          const start = performance.now()
+          const response = await get(`/api/users/${id}`)
+          took.push(performance.now() - start)
+          return response
+        }),
+      )
+      expect(responses.map((response) => response.statusCode)).toEqual(Array(6).fill(200))
+      expect(responses.map((response) => response.headers['x-cache'])).not.toContain('cache')
+    }
+    // The first ones wait for their deadline of 200 ms, all others not even that long.
+    expect(Math.max(...took)).toBeLessThan(200 + 10 + 250)
+    expect(took.filter((one) => one > 200).length).toBeLessThan(took.length / 2)
+  })
+
+  it('says that it is degraded, with status 200', async () => {
+    const response = await get('/health')
+    expect(response.statusCode).toBe(200)
+    expect(response.json()).toMatchObject({
+      status: 'degraded',
+      queue: { status: 'waiting for Redis' },
+      source: { status: 'ok' },
+    })
+    expect((await get('/api/cache/stats')).statusCode).toBe(200)
+  })
+
+  it('writes go to the source; that the cache knows is told to be pending', async () => {
+    const response = await send('PUT', '/api/users/7', { credits: 77 })
+    expect(response.statusCode).toBe(200)
+    expect(response.headers['x-cache-invalidation']).toBe('pending')
+    const drop = await send('POST', '/api/cache/invalidate', { key: 'user:8' })
+    expect(drop.statusCode).toBe(202)
+    expect(drop.json()).toEqual({ key: 'user:8', acknowledged: false })
+  })
+
+  it.each([
+    ['/api/jobs', { userId: 1 }],
+    ['/api/cache/warm', { keys: ['user:1'] }],
+    ['/api/cache/invalidate', { pattern: 'user:*' }],
+  ])('POST %s asks to come again instead of hanging', async (url, payload) => {
+    const start = performance.now()
+    const response = await send('POST', url, payload)
+    expect(response.statusCode).toBe(503)
+    expect(response.headers['retry-after']).toBe('1')
+    expect(response.headers['content-type']).toContain('application/problem+json')
+    expect(performance.now() - start).toBeLessThan(2500)
+  })
+
+  it('comes back by itself, with every job', async () => {
+    await back()
+    await vi.waitFor(
+      async () => {
+        expect((await get('/api/users/1')).headers['x-cache']).toBe('cache')
+        expect((await get('/health')).json()).toMatchObject({ status: 'ok' })
+      },
+      { timeout: 10_000 },
+    )
+    const added = await send('POST', '/api/jobs', { userId: 2 })
+    expect(added.statusCode).toBe(202)
+    await vi.waitFor(
+      async () => {
+        const counts = (await get('/api/jobs')).json<Record<string, number>>()
+        expect(counts).toMatchObject({ waiting: 0, active: 0, delayed: 0, failed: 0 })
+        expect(counts['completed']).toBeGreaterThan(0)
+      },
+      { timeout: 10_000 },
+    )
+  })
+})
+
+it('starts and answers without any Redis', async () => {
+  const service = await buildService(
+    readConfig(environment(`redis://127.0.0.1:${await freePort()}`)),
+  )
+  try {
+    const response = await service.app.inject('/api/users/1')
+    expect(response.statusCode).toBe(200)
+    expect(response.headers['x-cache']).toBe('source')
+    expect((await service.app.inject('/health')).json()).toMatchObject({ status: 'degraded' })
+  } finally {
+    await service.close()
+  }
+})

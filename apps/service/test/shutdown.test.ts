@@ -1,0 +1,129 @@
+import { Agent, request } from 'node:http'
+import { describe, expect, it, vi } from 'vitest'
+import { startRedis } from '@corral/testing'
+import { environment } from './service-fixture.ts'
+import { spawnProgram, spawnService } from './spawned-service.ts'
+
+interface Traffic {
+  /** Requests answered with 200, and when. */
+  readonly answered: number[]
+  /** Requests that were sent and not answered, and answers that are not 200. */
+  readonly failures: string[]
+  /** Resolves when every caller was told that nobody listens any more. */
+  readonly done: Promise<unknown>
+}
+
+/** Callers on kept-alive connections, each asking again as soon as it is answered. */
+function startTraffic(url: string, callers: number): Traffic {
+  const answered: number[] = []
+  const failures: string[] = []
+
+  async function call(caller: number): Promise<void> {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    for (let number = 0; ; number++) {
+      // Half of them miss, so that there is always a query at work.
+      const id = 1 + ((caller * 31 + number) % 200)
+      const headers = number % 2 === 0 ? { 'cache-control': 'no-store' } : {}
+      const outcome = await new Promise<number | string>((resolve) => {
+        const one = request(`${url}/api/users/${id}`, { agent, headers }, (response) => {
+          response.resume()
+          response.once('end', () => resolve(response.statusCode ?? 0))
+          response.once('error', (error: NodeJS.ErrnoException) => resolve(String(error.code)))
+        })
+        one.once('error', (error: NodeJS.ErrnoException) => resolve(String(error.code)))
+        one.end()
+      })
+      if (outcome === 'ECONNREFUSED') break
+      if (outcome === 200) answered.push(performance.now())
+      else {
+        failures.push(`caller ${caller}, request ${number}: ${outcome}`)
+        break
+      }
+    }
+    agent.destroy()
+  }
+
+  const done = Promise.all(Array.from({ length: callers }, (_, caller) => call(caller)))
+  return { answered, failures, done }
+}
+
+describe.each(['SIGTERM', 'SIGINT'] as const)('%s under load', (signal) => {
+  it('answers what was accepted and ends by itself with status 0', async () => {
+    await using redis = await startRedis({ prefer: 'binary' })
+    await using service = await spawnService({
+      ...environment(redis.url),
+      DATABASE_LATENCY: '30ms',
+    })
+    const traffic = startTraffic(service.url, 20)
+    await vi.waitFor(() => expect(traffic.answered.length).toBeGreaterThan(200), { timeout: 20_000 })
+    const signalled = performance.now()
+    service.child.kill(signal)
+    await traffic.done
+    expect(traffic.failures).toEqual([])
+    expect(traffic.answered.filter((at) => at > signalled).length).toBeGreaterThan(0)
+    expect(await service.exit).toBe(0)
+    expect(performance.now() - signalled).toBeLessThan(5000)
+    expect(service.output()).toBe('')
+  })
+})
+
+describe('stopping', () => {
+  it('lets a job at work finish', async () => {
+    await using redis = await startRedis({ prefer: 'binary' })
+    await using service = await spawnService({
+      ...environment(redis.url),
+      DATABASE_LATENCY: '600ms',
+    })
+    const response = await fetch(`${service.url}/api/jobs`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-api-key': environment('')['API_KEY'] ?? '' },
+      body: JSON.stringify({ userId: 1, id: 'last-job' }),
+    })
+    expect(response.status).toBe(202)
+    await vi.waitFor(async () => {
+      const active = await redis.command('LLEN', 'bull:user-refresh:active')
+      expect(active).toBe(1)
+    })
+    service.child.kill('SIGTERM')
+    expect(await service.exit).toBe(0)
+    expect(await redis.command('ZRANGE', 'bull:user-refresh:completed', 0, -1)).toEqual(['last-job'])
+  })
+
+  it('ends in time although Redis is frozen', async () => {
+    await using redis = await startRedis({ prefer: 'binary' })
+    await using service = await spawnService({ ...environment(redis.url), SHUTDOWN_TIMEOUT: '4s' })
+    await fetch(`${service.url}/api/users/1`)
+    await redis.pause()
+    const start = performance.now()
+    service.child.kill('SIGTERM')
+    await service.exit
+    expect(performance.now() - start).toBeLessThan(5000)
+  })
+
+  it('happens when the parent that started it is gone', async () => {
+    await using redis = await startRedis({ prefer: 'binary' })
+    await using service = await spawnService(environment(redis.url))
+    service.child.disconnect()
+    expect(await service.exit).toBe(0)
+  })
+})
+
+describe('a bad configuration', () => {
+  it('ends the process with one message that lists everything and no secret', async () => {
+    await using service = spawnProgram('main.ts', {
+      REDIS_URL: 'http://:canary@localhost',
+      API_KEY: 'canary',
+      PORT: '-1',
+    })
+    expect(await service.exit).toBe(1)
+    expect(service.output()).toBe(
+      [
+        'Bad configuration:',
+        '  - PORT: must be a whole number from 0 to 65535, received "-1"',
+        '  - REDIS_URL: must begin with redis:// or rediss://',
+        '  - API_KEY: must be 16 to 512 printable characters without spaces',
+        '',
+      ].join('\n'),
+    )
+  })
+})
