@@ -1,0 +1,26 @@
+import { alternate, type Contender, type Effort, type Measured } from './alternate.ts'
+import type { Floor, Line } from './row.ts'
+
+export interface Field {
+  readonly name: string
+  readonly floor: Floor | undefined
+  readonly raw: Contender
+  readonly corral: Contender
+  readonly peers?: readonly Contender[]
+  readonly limits?: readonly Contender[]
+}
+
+/** Lets all contenders of a line work in turns. */
+export async function compare(field: Field, effort: Effort): Promise<Line> {
+  const { name, floor, raw, corral, peers = [], limits = [] } = field
+  const all = await alternate([raw, corral, ...peers, ...limits], effort)
+  const [reference, own, ...others] = all as [Measured, Measured, ...Measured[]]
+  return {
+    name,
+    floor,
+    reference,
+    corral: own,
+    peers: others.slice(0, peers.length),
+    limits: others.slice(peers.length),
+  }
+}

@@ -1,0 +1,19 @@
+import { BentoCache, bentostore } from 'bentocache'
+import { redisDriver } from 'bentocache/drivers/redis'
+import { fillByOne, type OpenCachePeer, PEER_TTL_MS } from './cache-peer.ts'
+
+/** bentocache 1 over its Redis driver, one tier. */
+export const openBentocache: OpenCachePeer = (_url, client) => {
+  const driver = redisDriver({ connection: client() as never })
+  const store = bentostore().useL2Layer(driver)
+  const cache = new BentoCache({ default: 'remote', stores: { remote: store } })
+  const set = (key: string, value: unknown): Promise<unknown> =>
+    cache.set({ key, value, ttl: PEER_TTL_MS })
+  return Promise.resolve({
+    name: 'bentocache',
+    fill: (keys, values) => fillByOne(keys, values, set),
+    get: (key) => cache.get({ key }),
+    set,
+    close: () => cache.disconnectAll(),
+  })
+}

@@ -1,0 +1,10 @@
+import type { Row } from '../harness/row.ts'
+import { clusterRow } from './cluster.ts'
+import { getManyRow } from './get-many.ts'
+import { getRow } from './get.ts'
+import { guardRow } from './guard.ts'
+import { setManyRow } from './set-many.ts'
+import { setRow } from './set.ts'
+
+/** In the order of the table. */
+export const rows: readonly Row[] = [getRow, setRow, getManyRow, setManyRow, guardRow, clusterRow]
