@@ -1,4 +1,10 @@
-import { isCorralError, type Argument, type BulkOptions, type Connection } from '@corral/connection'
+import {
+  CorralError,
+  isCorralError,
+  type Argument,
+  type BulkOptions,
+  type Connection,
+} from '@corral/connection'
 import { removeScript, storeScript } from './entry-scripts.ts'
 import type { OnPartialFailure, Tier } from './tier.ts'
 
@@ -8,6 +14,25 @@ const noArguments: readonly Argument[] = []
 
 /** Redis, over a connection that this tier closes with itself (a borrowed client stays open). */
 export function createRemoteTier(connection: Connection): Tier {
+  const { maxValueBytes } = connection
+
+  /** UTF-8 takes at most three bytes for a UTF-16 unit: most values need not be measured. */
+  function fits(tail: string): boolean {
+    return tail.length * 3 <= maxValueBytes || Buffer.byteLength(tail) <= maxValueBytes
+  }
+
+  function tooLarge(): CorralError {
+    return new CorralError(
+      'VALUE_TOO_LARGE',
+      `a stored value may have ${maxValueBytes} bytes (maxValueBytes)`,
+    )
+  }
+
+  function store(redisKey: string, tail: string, ttlMs: number, where: string): Promise<unknown> {
+    if (!fits(tail)) return Promise.reject(tooLarge())
+    return connection.scriptEach(storeScript, redisKey, [wireTtl(ttlMs), where, tail])
+  }
+
   return {
     kind: 'remote',
     clock: connection.clock,
@@ -16,21 +41,25 @@ export function createRemoteTier(connection: Connection): Tier {
     },
     get: (redisKey) => connection.get(redisKey),
     getMany: (redisKeys, onPartialFailure) => connection.getMany(redisKeys, bulk(onPartialFailure)),
-    set: (redisKey, tail, ttlMs) =>
-      connection.scriptEach(storeScript, redisKey, [wireTtl(ttlMs), overwrite, tail]),
-    fill: (redisKey, tail, ttlMs) =>
-      connection.scriptEach(storeScript, redisKey, [wireTtl(ttlMs), stringsOnly, tail]),
+    set: (redisKey, tail, ttlMs) => store(redisKey, tail, ttlMs, overwrite),
+    fill: (redisKey, tail, ttlMs) => store(redisKey, tail, ttlMs, stringsOnly),
     async setMany(writes, onPartialFailure) {
+      const fitting = writes.filter(({ tail }) => fits(tail))
+      if (fitting.length < writes.length) {
+        const error = tooLarge()
+        if (onPartialFailure === undefined) throw error
+        onPartialFailure(error)
+      }
       const keys: string[] = []
       const args: Argument[] = []
-      for (const { redisKey, tail, ttlMs } of writes) {
+      for (const { redisKey, tail, ttlMs } of fitting) {
         keys.push(redisKey)
         args.push(wireTtl(ttlMs), overwrite, tail)
       }
-      return done(
-        await connection.scriptMany(storeScript, keys, args, bulk(onPartialFailure)),
-        onPartialFailure,
-      )
+      const replies = await connection.scriptMany(storeScript, keys, args, bulk(onPartialFailure))
+      const stored = done(replies, onPartialFailure)
+      let next = 0
+      return writes.map(({ tail }) => fits(tail) && stored[next++] === true)
     },
     delete: (redisKey) => connection.scriptEach(removeScript, redisKey, noArguments),
     async deleteMany(redisKeys, onPartialFailure) {
