@@ -25,9 +25,10 @@ export interface ArmOptions {
 
 /** Why an attempt to arm a connection ended, for health and trace: never a server's raw message. */
 export class ArmingFailed extends Error {
-  readonly reason: string
-  constructor(reason: string) {
-    super(reason)
+  /** Undefined: the connection was closed. */
+  readonly reason: string | undefined
+  constructor(reason: string | undefined) {
+    super(reason ?? 'closed')
     this.reason = reason
   }
 }
@@ -88,7 +89,7 @@ async function permitted(sent: Promise<unknown>): Promise<Answer> {
   } catch (error) {
     const code = replyCode(error)
     if (code === 'ERR' || code === 'NOPERM') return { refused: code }
-    throw new ArmingFailed(code ?? 'closed')
+    throw new ArmingFailed(code)
   }
 }
 
@@ -96,4 +97,10 @@ async function permitted(sent: Promise<unknown>): Promise<Answer> {
 export function replyCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || error.name !== 'ReplyError') return undefined
   return /^[A-Z]+(?= |$)/.exec(error.message)?.[0]
+}
+
+/** As {@link replyCode}, or the code of a system error (`ECONNREFUSED`): words without secrets. */
+export function errorCode(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null)?.code
+  return replyCode(error) ?? (typeof code === 'string' && /^[A-Z_]+$/.test(code) ? code : undefined)
 }

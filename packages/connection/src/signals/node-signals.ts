@@ -94,12 +94,12 @@ export function createNodeSignals(options: NodeOptions): NodeSignals {
     next = undefined
     const before = live
     live = link
-    // The shared connection may have moved since this one looked.
-    if (!agrees(link.armed?.runId)) return link.fail('other-server')
     lost = false
     reason = undefined
     if (before !== undefined) void replace(before)
-    options.onChange()
+    // The shared connection may have moved since this one looked.
+    if (agrees(link.armed?.runId)) options.onChange()
+    else link.fail('other-server')
   }
 
   /** What the old connection was sent before the new one was armed may still be on its way. */

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { arm, ArmingFailed, INVALIDATION_CHANNEL, replyCode, type Armed } from './arm.ts'
+import { arm, ArmingFailed, errorCode, INVALIDATION_CHANNEL, replyCode, type Armed } from './arm.ts'
 import { createLinkTimer } from './link-timer.ts'
 import { duplicateForSignals, type SignalClient, type SignalSource } from './signal-client.ts'
 
@@ -59,6 +59,8 @@ export function openSignalLink(options: LinkOptions): SignalLink {
   let state: 'open' | 'down' | 'closed' = 'open'
   let draining = false
   let received = 0
+  // Why the client gave up, where it says so.
+  let cause: string | undefined
   let client: SignalClient | undefined
   let gone: Promise<void> = Promise.resolve()
   const timer = createLinkTimer(clock, () => received)
@@ -96,7 +98,7 @@ export function openSignalLink(options: LinkOptions): SignalLink {
   }
 
   function onClose(): void {
-    fail('closed')
+    fail(cause ?? 'closed')
   }
 
   function onMessage(channel: Buffer, payload: Buffer | readonly Buffer[] | null): void {
@@ -123,8 +125,8 @@ export function openSignalLink(options: LinkOptions): SignalLink {
       const opened = duplicateForSignals(options.source, Math.max(STEP_MS, deadlineMs))
       client = opened
       gone = new Promise((resolve) => opened.on('end', resolve))
-      // Without a listener ioredis prints them; what they mean is told by `close` and `end`.
-      opened.on('error', () => {})
+      // Without a listener ioredis prints them; that it is over is told by `close` and `end`.
+      opened.on('error', (error: unknown) => (cause ??= errorCode(error)))
       opened.on('close', onClose)
       opened.on('end', onClose)
       opened.on('messageBuffer', onMessage)
@@ -139,7 +141,8 @@ export function openSignalLink(options: LinkOptions): SignalLink {
       beatLater(opened)
       options.onArmed(link)
     } catch (error) {
-      fail(error instanceof ArmingFailed ? error.reason : (replyCode(error) ?? 'connect-failed'))
+      const reason = error instanceof ArmingFailed ? error.reason : errorCode(error)
+      fail(reason ?? cause ?? 'closed')
     }
   }
 
