@@ -13,6 +13,7 @@ export const storeScript: EachScript = defineEachScript({
   lua: `
 local head = '{"c":1,"at":' .. string.format('%.0f', now)
 local nowMs = math.floor(now / 1000)
+local lastTtl, dated
 local out = {}
 for i, key in ipairs(KEYS) do
   local at = 3 * i - 1
@@ -24,8 +25,10 @@ for i, key in ipairs(KEYS) do
   elseif ttl == '0' then
     out[i] = redis.pcall('SET', key, head .. tail)
   else
-    local expires = ',"expires":' .. string.format('%.0f', nowMs + ttl)
-    out[i] = redis.pcall('SET', key, head .. expires .. tail, 'PX', ttl)
+    if ttl ~= lastTtl then
+      lastTtl, dated = ttl, head .. string.format(',"expires":%.0f', nowMs + ttl)
+    end
+    out[i] = redis.pcall('SET', key, dated .. tail, 'PX', ttl)
   end
 end
 return out`,
