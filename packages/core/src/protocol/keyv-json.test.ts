@@ -58,6 +58,14 @@ describe('JSON as Keyv writes it', () => {
     expect((Object.assign({}, probe) as { isAdmin?: boolean }).isAdmin).toBeUndefined()
   })
 
+  test('reads a BigInt of Keyv 6, and no string as one', () => {
+    expect(parseJson('[":bigint:-5",":bigint:x"]')).toEqual([-5n, 'bigint:x'])
+    expect(parseJson(stringifyValue([':bigint:5', 'bigint:5']) as string)).toEqual([
+      ':bigint:5',
+      'bigint:5',
+    ])
+  })
+
   test('undoes the escaping of a writer that uses white space or unicode escapes', () => {
     expect(parseJson('{ "value" : "::a" }')).toEqual({ value: ':a' })
     expect(parseJson('["\\u003a:a"]')).toEqual([':a'])

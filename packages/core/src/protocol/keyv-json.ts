@@ -33,5 +33,8 @@ export function parseJson(text: string): unknown {
 function reviveValue(key: string, value: unknown): unknown {
   if (key === '__proto__') return undefined
   if (typeof value !== 'string' || !value.startsWith(':')) return value
-  return value.startsWith(':base64:') ? Buffer.from(value.slice(8), 'base64') : value.slice(1)
+  if (value.startsWith(':base64:')) return Buffer.from(value.slice(8), 'base64')
+  // Only Keyv 6 writes this; a string that looks so would have one more colon.
+  if (/^:bigint:-?\d{1,4096}$/.test(value)) return BigInt(value.slice(8))
+  return value.slice(1)
 }

@@ -100,18 +100,35 @@ function inspect(redis: MiniRedis, world: World, keys: readonly string[], skewUs
   }
 }
 
-/** Plays every order of events of a small scenario; returns how many there were. */
-export function exploreAll(scenario: Scenario, guards: Guards, limit = 2_000_000): number {
+export interface Exploration {
+  readonly orders: number
+  /** The first order that broke a promise: which option was chosen at each step. */
+  readonly path?: readonly number[]
+  readonly violation?: Violation
+}
+
+/** Plays every order of events of a small scenario, up to the first that breaks a promise. */
+export function exploreAll(scenario: Scenario, guards: Guards, limit = 2_000_000): Exploration {
   const path: number[] = []
-  for (let runs = 1; runs <= limit; runs++) {
-    let depth = 0
-    const { widths } = runModel(scenario, guards, () => path[depth++] ?? 0)
-    path.length = Math.min(path.length, widths.length)
+  for (let orders = 1; orders <= limit; orders++) {
+    const played: number[] = []
+    let widths: readonly number[]
+    try {
+      const choose = (): number => {
+        const choice = path[played.length] ?? 0
+        played.push(choice)
+        return choice
+      }
+      widths = runModel(scenario, guards, choose).widths
+    } catch (error) {
+      if (error instanceof Violation) return { orders, path: played, violation: error }
+      throw error
+    }
     while (path.length < widths.length) path.push(0)
     while (path.length > 0 && (path.at(-1) as number) + 1 >= (widths[path.length - 1] as number)) {
       path.pop()
     }
-    if (path.length === 0) return runs
+    if (path.length === 0) return { orders }
     path.push((path.pop() as number) + 1)
   }
   throw new Error(`more than ${limit} orders`)
