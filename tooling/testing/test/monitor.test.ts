@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
 import { expect, it } from 'vitest'
-import { monitor, startRedis } from '../src/index.ts'
+import { monitor, startProxy, startRedis } from '../src/index.ts'
 
 it('tells all that clients sent, with and without what scripts ran, and by whom', async () => {
   await using redis = await startRedis({ args: ['--requirepass', 'secret'] })
@@ -37,5 +37,19 @@ it('is complete at once, however much was sent just before', async () => {
     await Promise.all(Array.from({ length: 2_000 }, (_, i) => client.set(`k${i}`, 'v')))
     expect(await watch.commands()).toHaveLength(2_000 * round)
   }
+  client.disconnect()
+})
+
+it('waits for what is still on its way', async () => {
+  await using redis = await startRedis()
+  await using proxy = await startProxy({ target: redis })
+  await using watch = await monitor(proxy)
+  // The record of 2,000 commands takes much longer than the marker's own answer.
+  proxy.bandwidth(500_000)
+  const client = new Redis(redis.url)
+  await client.ping()
+  await watch.clear()
+  await Promise.all(Array.from({ length: 2_000 }, (_, i) => client.set(`k${i}`, 'v')))
+  expect(await watch.commands()).toHaveLength(2_000)
   client.disconnect()
 })

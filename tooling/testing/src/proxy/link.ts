@@ -91,8 +91,8 @@ export function createLink(
   })
   const settle = (): void => {
     if (client.destroyed && server.destroyed) return shut('destroy')
-    // While held, neither side learns that the other has gone: no FIN and no RST gets through.
-    if (client.destroyed && !hooks.up.held && !server.writableEnded) up.end()
+    // While held, neither side learns that the other has gone: a FIN waits in its lane, too.
+    if (client.destroyed && !server.writableEnded) up.end()
     if (server.destroyed && !hooks.down.held && serverFailed) client.resetAndDestroy()
   }
   let serverFailed = false

@@ -18,7 +18,7 @@ export async function launchCluster(
   started: (member: Member) => void,
 ): Promise<Member[]> {
   const auth = password === undefined ? [] : [['masterauth', password]]
-  const members = await Promise.all(
+  const launched = await Promise.allSettled(
     Array.from({ length: NODES }, async (_, i) => {
       const server = await launchServer(
         backend,
@@ -40,6 +40,11 @@ export async function launchCluster(
       return member
     }),
   )
+  // All have come to an end, one way or the other, before the first failure ends the others.
+  const members = launched.map((result) => {
+    if (result.status === 'rejected') throw result.reason
+    return result.value
+  })
   await joinNodes(members, password)
   return members
 }

@@ -1,3 +1,4 @@
+import { releasePort } from '../free-port.ts'
 import { attachToRedis } from './external-redis.ts'
 import { createHandle, createMember, type Member } from './deployment.ts'
 import { launchCluster } from './cluster.ts'
@@ -36,6 +37,7 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<TestR
     return await launch(backend, mode, args, note)
   } catch (error) {
     await Promise.all(started.map((member) => member.server.remove()))
+    for (const { node } of started) releasePort(node.port)
     throw error
   }
 }
