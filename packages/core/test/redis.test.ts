@@ -122,6 +122,20 @@ describe('on a real Redis', () => {
     expect((await cache.stats()).errors).toBe(0)
   })
 
+  it('gives each entry of a shared script its own end', async () => {
+    const ttls = [60, 60, 120, 'forever', 120, 60] as const
+    await Promise.all(ttls.map((ttl, index) => cache.set(`k${index}`, index, ttl)))
+    for (const [index, ttl] of ttls.entries()) {
+      const { expires } = JSON.parse((await raw(`shop:v1::k${index}`)) ?? '') as {
+        expires?: number
+      }
+      const end = Number(await server.command('PEXPIRETIME', `shop:v1::k${index}`))
+      expect(end).toBe(expires ?? -1)
+      const seconds = await cache.ttl(`k${index}`)
+      expect(seconds === Infinity ? 'forever' : Math.ceil((seconds ?? 0) / 10) * 10).toBe(ttl)
+    }
+  })
+
   it('sends the calls of one tick together', async () => {
     await cache.set('warm', 1)
     await cache.delete('warm')
@@ -162,10 +176,10 @@ describe('on a real Redis', () => {
     expect(await cache.getOrSet('k', () => big)).toBe(big)
     expect(
       await cache.setMany([
-        { key: 'a', value: 1 },
         { key: 'b', value: big },
+        { key: 'a', value: 1 },
       ]),
-    ).toEqual([true, false])
+    ).toEqual([false, true])
     expect(trace.events.map(({ message }) => (message as { code: string }).code)).toEqual(
       Array.from({ length: 3 }, () => 'VALUE_TOO_LARGE'),
     )

@@ -195,6 +195,33 @@ describe('a set or delete while a load is under way', () => {
   })
 })
 
+describe('a load that nobody may join any more', () => {
+  it('does not end, when it settles, the one that took its place', async () => {
+    const [old, anew] = [deferred<string>(), deferred<string>()]
+    const first = cache.getOrSet('a', () => old.promise)
+    await turn()
+    await cache.delete('a')
+    const second = cache.getOrSet('a', () => anew.promise)
+    await turn()
+    old.resolve('old')
+    await first
+    const third = cache.getOrSet('a', () => 'a third load')
+    anew.resolve('new')
+    expect(await Promise.all([second, third])).toEqual(['new', 'new'])
+  })
+
+  it('is not joined after all its callers left, also if its loader goes on', async () => {
+    const controller = new AbortController()
+    const left = cache.getOrSet('a', () => new Promise<string>(() => {}), {
+      signal: controller.signal,
+    })
+    await turn()
+    controller.abort(new Error('client gone'))
+    await expect(left).rejects.toThrow('client gone')
+    expect(await cache.getOrSet('a', () => 'new')).toBe('new')
+  })
+})
+
 describe('the context of a loader', () => {
   it('names the key and changes the ttl', async () => {
     await cache.getOrSet('a b', ({ key, setTtl }) => (setTtl('1m'), key), '5m')
