@@ -22,12 +22,24 @@ function escapeValue(this: Record<string, unknown>, key: string, value: unknown)
   return typeof value === 'string' && value.startsWith(':') ? `:${value}` : value
 }
 
-// JSON.stringify never escapes printable ASCII, so text of our own never meets the second alternative.
-const NEEDS_REVIVER = /__proto__|\\u00[2-7]|(?:^|[:[,])\s*":/
+const OPENS_WITH_COLON = /[:[,]\s*":/
 
 /** Parses what `stringifyValue` or Keyv wrote. Own `__proto__` keys are dropped. Throws on bad JSON. */
 export function parseJson(text: string): unknown {
-  return NEEDS_REVIVER.test(text) ? JSON.parse(text, reviveValue) : JSON.parse(text)
+  return needsReviver(text) ? JSON.parse(text, reviveValue) : JSON.parse(text)
+}
+
+// Three plain scans: joined into one pattern they take twice as long.
+function needsReviver(text: string): boolean {
+  const first = text.charCodeAt(0)
+  return (
+    first === 34 /* " */ ||
+    first <= 32 ||
+    text.includes('__proto__') ||
+    // JSON.stringify never escapes printable ASCII: only a foreign text hides a key or a colon so.
+    text.includes('\\u00') ||
+    OPENS_WITH_COLON.test(text)
+  )
 }
 
 function reviveValue(key: string, value: unknown): unknown {

@@ -32,14 +32,20 @@ const lua: string = `${LUA_PRELUDE}${LUA_HOLDS}
 local full = ARGV[2] == '1' and failed(redis.pcall('SETRANGE', KEYS[1], 0, ''), 'OOM')
 local nowMs = math.floor(now / 1000)
 local OPENING = '{"lease":"'
+local call = redis.call
 
+-- Operations of one batch mostly share their time and ttl, so the head is built once.
+local head, headAt, headTtl
 local function store(key, at, ttl, tail)
-  local px = tonumber(ttl)
-  local head = '{"c":1,"at":' .. at
-  if px > 0 then
-    redis.call('SET', key, head .. ',"expires":' .. string.format('%.0f', nowMs + px) .. tail, 'PX', ttl)
+  if ttl ~= headTtl or at ~= headAt then
+    headAt, headTtl = at, ttl
+    head = '{"c":1,"at":' .. at
+    if ttl ~= '0' then head = head .. ',"expires":' .. string.format('%.0f', nowMs + ttl) end
+  end
+  if ttl == '0' then
+    call('SET', key, head .. tail)
   else
-    redis.call('SET', key, head .. tail)
+    call('SET', key, head .. tail, 'PX', ttl)
   end
   return 1
 end
