@@ -27,7 +27,8 @@ export async function connectionHealth(guard: Guard, closed: boolean): Promise<C
     error = [error ?? 'Redis is not connected', last?.message].filter(Boolean).join(': ')
   }
   const refusesWrites = nodes.some((node) => node.write !== 'closed')
-  const status = answered === 0 ? 'down' : answered < servers.length || refusesWrites ? 'degraded' : 'ok'
+  const status =
+    answered === 0 ? 'down' : answered < servers.length || refusesWrites ? 'degraded' : 'ok'
   const { state, tracking } = guard.signals.health()
   return {
     status,

@@ -1,7 +1,7 @@
 import type { BulkOptions, CallOptions, Connection, ConnectionOptions } from './connection.ts'
 import { describeValue } from './duration.ts'
 import { CorralError } from './errors.ts'
-import type { Partial } from './guard/batcher.ts'
+import type { Partial } from './guard/bulk.ts'
 import { connectionHealth } from './connection-health.ts'
 import type { Lease } from './registry.ts'
 import type { Server } from './router/router.ts'
@@ -21,6 +21,11 @@ export function createConnection(lease: Lease): Connection {
   const { deadlineMs } = options
   let closed = false
 
+  function durationOf(call: CallOptions | undefined): number {
+    const ms = call?.deadlineMs
+    return ms === undefined ? deadlineMs : requireDuration(ms)
+  }
+
   /** The server of a key when it is known already: the path of nearly every call. */
   function known(key: string): Server | undefined {
     return closed ? undefined : guard.router?.route(key)
@@ -32,15 +37,29 @@ export function createConnection(lease: Lease): Connection {
     run: (server: Server, leftMs: number) => Promise<Result>,
   ): Promise<Result> {
     if (closed) throw closedError()
-    const { server, leftMs } = await guard.reach(key, call?.deadlineMs ?? deadlineMs)
+    const { server, leftMs } = await guard.reach(key, durationOf(call))
     return run(server, leftMs)
   }
 
-  function get(key: string, encoding: 'utf8' | 'buffer', call: CallOptions | undefined): Promise<unknown> {
+  /** Runs a call at the server of a key, at once when that is known. */
+  function on<Result>(
+    key: string,
+    call: CallOptions | undefined,
+    run: (server: Server, ms: number) => Promise<Result>,
+  ): Promise<Result> {
+    const server = known(key)
+    return server === undefined ? reach(key, call, run) : run(server, durationOf(call))
+  }
+
+  function get(
+    key: string,
+    encoding: 'utf8' | 'buffer',
+    call: CallOptions | undefined,
+  ): Promise<unknown> {
     const server = known(key)
     return server === undefined
       ? reach(key, call, (at, leftMs) => at.batcher.get(key, encoding, leftMs))
-      : server.batcher.get(key, encoding, call?.deadlineMs ?? deadlineMs)
+      : server.batcher.get(key, encoding, durationOf(call))
   }
 
   /** In a cluster each key goes its own way; the batches of a tick gather them again by node. */
@@ -70,10 +89,7 @@ export function createConnection(lease: Lease): Connection {
     if (first === undefined) return Promise.resolve([])
     const partial = call?.onPartialFailure
     if (guard.isCluster) return spread(keys, partial, (key) => get(key, encoding, call))
-    const server = known(first)
-    return server === undefined
-      ? reach(first, call, (at, leftMs) => at.batcher.getMany(keys, encoding, leftMs, partial))
-      : server.batcher.getMany(keys, encoding, call?.deadlineMs ?? deadlineMs, partial)
+    return on(first, call, (at, ms) => at.batcher.getMany(keys, encoding, ms, partial))
   }
 
   const scriptEach: Connection['scriptEach'] = (script, key, args, call) => {
@@ -83,12 +99,13 @@ export function createConnection(lease: Lease): Connection {
       ? reach(key, call, (at, leftMs) =>
           at.batcher.scriptEach(script, key, guard.router?.slotOf(key) ?? slot, args, leftMs),
         )
-      : server.batcher.scriptEach(script, key, slot, args, call?.deadlineMs ?? deadlineMs)
+      : server.batcher.scriptEach(script, key, slot, args, durationOf(call))
   }
 
   async function masters(): Promise<readonly Server[]> {
     if (closed) throw closedError()
-    if (guard.router === undefined || guard.router.settling !== undefined) await guard.reach('', deadlineMs)
+    if (guard.router === undefined || guard.router.settling !== undefined)
+      await guard.reach('', deadlineMs)
     return guard.router?.masters() ?? []
   }
 
@@ -104,7 +121,7 @@ export function createConnection(lease: Lease): Connection {
         const reply = await server.batcher.plain(
           'scan',
           [cursor, 'MATCH', pattern, 'COUNT', count],
-          call?.deadlineMs ?? deadlineMs,
+          durationOf(call),
         )
         const [next, keys] = reply as [string, string[]]
         cursor = next
@@ -128,14 +145,9 @@ export function createConnection(lease: Lease): Connection {
     getBuffer: (key, call) => get(key, 'buffer', call) as Promise<Buffer | null>,
     getMany: (keys, call) => getMany(keys, 'utf8', call) as Promise<(string | null)[]>,
     getManyBuffer: (keys, call) => getMany(keys, 'buffer', call) as Promise<(Buffer | null)[]>,
-    read: (command, call) => {
-      const server = known(command.key)
-      return server === undefined
-        ? reach(command.key, call, (at, leftMs) => at.batcher.read(command, leftMs))
-        : server.batcher.read(command, call?.deadlineMs ?? deadlineMs)
-    },
+    read: (command, call) => on(command.key, call, (at, ms) => at.batcher.read(command, ms)),
     script: (script, keys, args, call) =>
-      reach(keys[0] ?? '', call, (at, leftMs) => at.batcher.script(script, keys, args, leftMs)),
+      on(keys[0] ?? '', call, (at, ms) => at.batcher.script(script, keys, args, ms)),
     scriptEach,
     scriptMany: (script, keys, args, call) => {
       const first = keys[0]
@@ -146,27 +158,29 @@ export function createConnection(lease: Lease): Connection {
           scriptEach(script, key, args.slice(i * per, (i + 1) * per), call),
         )
       }
-      return reach(first, call, (at, leftMs) =>
-        at.batcher.scriptMany(script, keys, args, leftMs, call?.onPartialFailure),
+      return on(first, call, (at, ms) =>
+        at.batcher.scriptMany(script, keys, args, ms, call?.onPartialFailure),
       )
     },
     async set(key, value, call) {
       requireSize(value, options.maxValueBytes)
       await scriptEach(setScript, key, [value, call?.ttlMs ?? 0], call)
     },
-    delete: async (key, call) => (await scriptEach(deleteScript, key, [], call)) === 1,
+    delete: async (key, call) => Number(await scriptEach(deleteScript, key, [], call)) === 1,
     async publish(channel, message, call) {
-      await reach(channel, call, (at, leftMs) => at.batcher.plain('publish', [channel, message], leftMs))
+      await on(channel, call, (at, ms) => at.batcher.plain('publish', [channel, message], ms))
     },
     scan,
     async info(section, call) {
       const args = section === undefined ? [] : [section]
       const all = (await masters()).map(async ({ link, batcher }): Promise<[string, string]> => {
-        return [link.name, String(await batcher.plain('info', args, call?.deadlineMs ?? deadlineMs))]
+        return [link.name, String(await batcher.plain('info', args, durationOf(call)))]
       })
       return new Map(await Promise.all(all))
     },
-    signals: guard.signals,
+    get signals() {
+      return guard.signals
+    },
     onAvailability: (listener) => guard.onAvailability(listener),
     health: () => connectionHealth(guard, closed),
     isolate: () => guard.isolate(true),
@@ -188,11 +202,22 @@ function closedError(): CorralError {
   return new CorralError('CONNECTION_CLOSED', 'this connection was closed')
 }
 
+/** @throws RangeError a call without a true end would be what this package exists against */
+function requireDuration(ms: number): number {
+  if (ms > 0 && ms <= 60_000) return ms
+  throw new RangeError(
+    `deadlineMs: must be over 0 and at most 60000, received ${describeValue(ms)}`,
+  )
+}
+
 /** @throws CorralError VALUE_TOO_LARGE */
 function requireSize(value: string | Buffer, most: number): void {
   // A string of n characters takes n to 3n bytes; measure only where that could matter.
   if (value.length * 3 <= most) return
   const bytes = typeof value === 'string' ? Buffer.byteLength(value) : value.length
   if (bytes <= most) return
-  throw new CorralError('VALUE_TOO_LARGE', `a value may have ${most} bytes (maxValueBytes), received ${describeValue(bytes)}`)
+  throw new CorralError(
+    'VALUE_TOO_LARGE',
+    `a value may have ${most} bytes (maxValueBytes), received ${describeValue(bytes)}`,
+  )
 }

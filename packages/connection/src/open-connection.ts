@@ -51,7 +51,10 @@ const SHARED = {
  * await redis.close()
  * ```
  */
-export function openConnection(target: ConnectionTarget, options: ConnectionOptions = {}): OwnedConnection {
+export function openConnection(
+  target: ConnectionTarget,
+  options: ConnectionOptions = {},
+): OwnedConnection {
   const client = connect(target)
   const shared = client as unknown as IoredisClient | IoredisCluster
   try {
@@ -84,7 +87,9 @@ function connect(target: ConnectionTarget): Redis | Cluster {
     const { cluster, redisOptions, ...rest } = target
     refuseKeyPrefix(redisOptions ?? {})
     if (!Array.isArray(cluster) || cluster.length === 0) {
-      throw new TypeError(`cluster: must list at least one node, received ${describeValue(cluster)}`)
+      throw new TypeError(
+        `cluster: must list at least one node, received ${describeValue(cluster)}`,
+      )
     }
     for (const node of cluster) if (typeof node === 'string') requireUrl(node)
     const { Cluster } = load('ioredis') as typeof import('ioredis')
@@ -109,7 +114,9 @@ function requireUrl(text: string): void {
   try {
     url = new URL(text)
   } catch {
-    throw new TypeError("url: must look like 'redis://host:6379', received something that is no URL")
+    throw new TypeError(
+      "url: must look like 'redis://host:6379', received something that is no URL",
+    )
   }
   if (url.protocol !== 'redis:' && url.protocol !== 'rediss:') {
     throw new TypeError(`url: the scheme must be redis: or rediss:, received '${url.protocol}'`)
@@ -121,5 +128,7 @@ function requireUrl(text: string): void {
 function refuseKeyPrefix(options: object): void {
   const { keyPrefix } = options as { keyPrefix?: unknown }
   if (keyPrefix === undefined || keyPrefix === '') return
-  throw new TypeError("keyPrefix: BullMQ refuses it, and so does Corral; use Corral's namespace instead")
+  throw new TypeError(
+    "keyPrefix: BullMQ refuses it, and so does Corral; use Corral's namespace instead",
+  )
 }

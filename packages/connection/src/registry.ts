@@ -1,4 +1,4 @@
-import type { ResolvedClient } from './client/resolve-source.ts'
+import { identityOf, type ResolvedClient } from './client/resolve-source.ts'
 import type { ConnectionOptions } from './connection.ts'
 import { createGuard, type Guard } from './guard/guard.ts'
 import { requireSameOptions, resolveOptions } from './options.ts'
@@ -6,6 +6,8 @@ import { warner } from './warnings.ts'
 
 interface Entry {
   readonly guard: Guard
+  /** Under what it is known: the client's options, and the promise that the client came by. */
+  readonly identities: object[]
   handles: number
 }
 
@@ -35,31 +37,51 @@ export function leaseGuard(
   resolve: () => ResolvedClient | Promise<ResolvedClient>,
   options: ConnectionOptions,
 ): Lease {
-  let entry = guards.get(identity)
-  if (entry === undefined) {
-    const resolved = resolveOptions(options)
-    entry = {
-      guard: createGuard(resolve(), { ...resolved, onWarning: warner(resolved.onWarning) }),
-      handles: 0,
+  const shared = guards.get(identity)
+  if (shared !== undefined) {
+    requireSameOptions(options, shared.guard.options)
+    return takeHandle(shared)
+  }
+  const resolved = resolveOptions(options)
+  const guard = createGuard(
+    resolve(),
+    { ...resolved, onWarning: warner(resolved.onWarning) },
+    (client) => peerOf(client),
+  )
+  const entry: Entry = { guard, identities: [identity], handles: 0 }
+  guards.set(identity, entry)
+  return takeHandle(entry)
+
+  /** Called when a promised client is known: the first to come is its guard, others join. */
+  function peerOf(client: object): Lease | undefined {
+    const known = identityOf(client)
+    const first = guards.get(known)
+    if (first === undefined) {
+      entry.identities.push(known)
+      guards.set(known, entry)
+      return undefined
     }
-    guards.set(identity, entry)
-  } else requireSameOptions(options, entry.guard.options)
-  return takeHandle(identity, entry)
+    if (first === entry) return undefined
+    requireSameOptions(options, first.guard.options)
+    return takeHandle(first)
+  }
 }
 
-function takeHandle(identity: object, entry: Entry): Lease {
+function takeHandle(entry: Entry): Lease {
   entry.handles++
   return {
     guard: entry.guard,
     again(options) {
       if (entry.handles === 0) throw new TypeError('connection: this connection was closed')
       requireSameOptions(options, entry.guard.options)
-      return takeHandle(identity, entry)
+      return takeHandle(entry)
     },
     async release() {
       entry.handles--
       if (entry.handles > 0) return
-      if (guards.get(identity) === entry) guards.delete(identity)
+      for (const identity of entry.identities) {
+        if (guards.get(identity) === entry) guards.delete(identity)
+      }
       await entry.guard.close()
     },
   }

@@ -51,6 +51,8 @@ export function defineScript(source: ScriptSource): Script {
 }
 
 /** Makes an {@link EachScript}; see there for the layout of its arguments and reply. */
-export function defineEachScript(source: ScriptSource & { readonly argsPerKey: number }): EachScript {
+export function defineEachScript(
+  source: ScriptSource & { readonly argsPerKey: number },
+): EachScript {
   return { ...defineScript(source), argsPerKey: source.argsPerKey }
 }

@@ -31,7 +31,11 @@ export type ConnectionSource = object
  * await redis.close() // the queue's connection stays open
  * ```
  */
-export function shareConnection(source: ConnectionSource, options: ConnectionOptions = {}): Connection {
-  if (connectionBrand in Object(source)) return (source as BrandedConnection)[connectionBrand](options)
+export function shareConnection(
+  source: ConnectionSource,
+  options: ConnectionOptions = {},
+): Connection {
+  if (connectionBrand in Object(source))
+    return (source as BrandedConnection)[connectionBrand](options)
   return createConnection(leaseGuard(identityOf(source), () => resolveSource(source), options))
 }

@@ -78,7 +78,8 @@ export async function inspectServer(
     // Not allowed, or away again: what is not known is not warned about.
     return
   }
-  const field = (name: string): string | undefined => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1]
+  const field = (name: string): string | undefined =>
+    new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1]
   const policy = field('maxmemory_policy')
   facts.set(server.link.name, { runId: field('run_id'), version: field('redis_version'), policy })
   if (policy !== undefined && policy !== 'noeviction') {

@@ -7,6 +7,7 @@ export interface IoredisCommand {
   name: string
   args: (string | Buffer | number)[]
   readonly promise: Promise<unknown>
+  reject(this: IoredisCommand, error: unknown): void
 }
 
 export interface IoredisCommandClass {

@@ -22,11 +22,7 @@ export function resolveSource(source: unknown): ResolvedClient | Promise<Resolve
   if (typeof source === 'string') {
     throw new TypeError('connection: to open a connection from a URL call openConnection(url)')
   }
-  if (isNodeRedis(source)) {
-    throw new TypeError(
-      'connection: this is a node-redis client; Corral rides on ioredis (for Keyv on node-redis see @keyv/redis)',
-    )
-  }
+  if (isNodeRedis(source)) throw notNodeRedis()
   if (isBullMq(source)) return fromBullMq(source)
   throw new TypeError(`connection: expected ${ACCEPTED}, received ${shapeOf(source)}`)
 }
@@ -54,7 +50,10 @@ interface BullMqObject {
 
 function isBullMq(value: unknown): value is BullMqObject {
   if (typeof value !== 'object' || value === null || !('opts' in value)) return false
-  return typeof (value as BullMqObject).getBackend === 'function' || isThenable((value as BullMqObject).client)
+  return (
+    typeof (value as BullMqObject).getBackend === 'function' ||
+    isThenable((value as BullMqObject).client)
+  )
 }
 
 /** QueueEvents blocks its own connection with XREAD for seconds: Corral rides on a duplicate of it. */
@@ -66,7 +65,7 @@ function fromBullMq(source: BullMqObject): ResolvedClient | Promise<ResolvedClie
   const blocks = isBlocking(source)
   const take = (client: unknown): ResolvedClient => {
     if (!isIoredis(client)) {
-      if (isNodeRedis(client)) resolveSource(client)
+      if (isNodeRedis(client)) throw notNodeRedis()
       throw new TypeError(
         `connection: this BullMQ object does not stand on ioredis, received ${shapeOf(client)}`,
       )
@@ -77,7 +76,8 @@ function fromBullMq(source: BullMqObject): ResolvedClient | Promise<ResolvedClie
   }
   const given = source.opts?.connection
   if (isIoredis(given)) return take(given)
-  const client = typeof source.getBackend === 'function' ? source.getBackend().client : source.client
+  const client =
+    typeof source.getBackend === 'function' ? source.getBackend().client : source.client
   return Promise.resolve(client).then(take)
 }
 
@@ -100,7 +100,13 @@ function checked(client: IoredisClient | IoredisCluster): IoredisClient | Ioredi
 }
 
 function hasText(value: unknown): boolean {
-  return value !== undefined && value !== null && String(value) !== ''
+  return value !== undefined && value !== null && value !== ''
+}
+
+function notNodeRedis(): TypeError {
+  return new TypeError(
+    'connection: this is a node-redis client; Corral rides on ioredis (for Keyv on node-redis see @keyv/redis)',
+  )
 }
 
 function isNodeRedis(value: unknown): boolean {
@@ -114,7 +120,9 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 }
 
 function shapeOf(value: unknown): string {
-  if (value === null || typeof value !== 'object') return value === null ? 'null' : `a ${typeof value}`
-  const name = (Object.getPrototypeOf(value) as { constructor?: { name?: string } } | null)?.constructor?.name
+  if (value === null || typeof value !== 'object')
+    return value === null ? 'null' : `a ${typeof value}`
+  const name = (Object.getPrototypeOf(value) as { constructor?: { name?: string } } | null)
+    ?.constructor?.name
   return name === undefined || name === 'Object' ? 'a plain object' : `a ${name}`
 }

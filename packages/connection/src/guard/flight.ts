@@ -21,13 +21,20 @@ export interface Flight extends Expirable {
   /** Bytes it holds while unanswered, roughly. */
   readonly bytes: number
   readonly durationMs: number
-  readonly startedAt: number
+  /** When the link took it; 0 before. */
+  startedAt: number
+  deadlineAt: number
   /** Decides the node in a cluster. */
   readonly key: string | undefined
   readonly encoding: 'utf8' | 'buffer'
   readonly payload: PlainPayload | ScriptPayload
   /** The command in flight; gone once it is answered or defused. */
   command: IoredisCommand | undefined
+  /**
+   * Why a write counts as failed though it may still be carried out. Its callers are told when its
+   * deadline has passed: from then on the server refuses it.
+   */
+  doubt: CorralError | undefined
   /** Tells the callers; names the error word of an element that Redis refused to write. */
   succeed(reply: unknown): string | undefined
   fail(error: CorralError): void
@@ -50,7 +57,6 @@ export interface FlightSource {
   readonly calls?: number
   readonly bytes?: number
   readonly durationMs: number
-  readonly startedAt: number
   readonly key?: string | undefined
   readonly encoding?: 'utf8' | 'buffer'
   readonly payload: PlainPayload | ScriptPayload
@@ -66,13 +72,14 @@ export function createFlight(source: FlightSource, onExpire: (flight: Flight) =>
     calls: source.calls ?? 1,
     bytes: source.bytes ?? 0,
     durationMs: source.durationMs,
-    startedAt: source.startedAt,
-    deadlineAt: source.startedAt + source.durationMs,
+    startedAt: 0,
+    deadlineAt: Infinity,
     key: source.key,
     encoding: source.encoding ?? 'utf8',
     payload: source.payload,
     settled: false,
     command: undefined,
+    doubt: undefined,
     succeed: source.succeed,
     fail: source.fail,
     expire: () => onExpire(flight),

@@ -1,13 +1,13 @@
-import type { IoredisClient, IoredisCluster } from '../client/ioredis-like.ts'
 import { isCluster } from '../client/ioredis-like.ts'
 import type { ResolvedClient } from '../client/resolve-source.ts'
 import type { TimerHandle } from '../clock.ts'
-import { CorralError, unavailable } from '../errors.ts'
+import { CorralError, isCorralError, unavailable } from '../errors.ts'
 import type { ResolvedOptions } from '../options.ts'
 import { createClusterRouter } from '../router/cluster-router.ts'
 import { createListenerSet, type Router, type Server } from '../router/router.ts'
 import { createStandaloneRouter } from '../router/standalone-router.ts'
 import { createSignals, type OwnedSignals } from '../signals/create-signals.ts'
+import { scrub } from './reply-errors.ts'
 import { inspectServer, type ServerFacts, warnAboutClient } from '../warnings.ts'
 
 /** What all handles on one client share. */
@@ -18,6 +18,8 @@ export interface Guard {
   readonly isCluster: boolean
   /** Undefined until a promised client is there. */
   readonly router: Router | undefined
+  /** `run_id` of a server, as far as it is known. */
+  runId(name: string): string | undefined
   /** The server of a key, waiting for the first connect within the time given. */
   reach(key: string, durationMs: number): Promise<Reached>
   onAvailability(listener: (available: boolean) => void): () => void
@@ -34,19 +36,35 @@ export interface Reached {
   readonly leftMs: number
 }
 
-/** Puts gate, router and signals around a client that may still be on its way. */
+/** The guard that a client has already, held by one more. */
+export interface Peer {
+  readonly guard: Guard
+  release(): Promise<void>
+}
+
+/** Longest wait at `close()` for calls that are under way. */
+const CLOSE_MS = 1_000
+
+/**
+ * Puts gate, router and signals around a client that may still be on its way.
+ *
+ * @param peerOf finds the guard of a promised client that others share already; this one is then no
+ * more than a view on that one
+ */
 export function createGuard(
   source: ResolvedClient | Promise<ResolvedClient>,
   options: ResolvedOptions,
+  peerOf: (client: ResolvedClient['client']) => Peer | undefined,
 ): Guard {
   const { clock } = options
   const availability = createListenerSet<[boolean]>()
   const topology = createListenerSet<[]>()
   const facts = new Map<string, ServerFacts>()
   let router: Router | undefined
+  let peer: Peer | undefined
   let resolved: ResolvedClient | undefined
   let resolving: Promise<void> | undefined
-  let failure: unknown
+  let failure: Error | undefined
   let isolated = false
   let closed = false
   let told = false
@@ -61,21 +79,41 @@ export function createGuard(
     router = isCluster(found.client)
       ? createClusterRouter(found.client, options, onUsable)
       : createStandaloneRouter(found.client, options, onUsable)
-    router.onTopology(() => topology.tell())
     router.isolate(isolated)
     warnAboutClient(found.client, options.onWarning)
+    follow(router)
+  }
+
+  function follow(found: Router): void {
+    found.onTopology(() => topology.tell())
     topology.tell()
   }
 
+  /** A client that came by a promise may be one that others share already. */
+  function arrive(found: ResolvedClient): void {
+    peer = closed ? undefined : peerOf(found.client)
+    if (peer === undefined) {
+      adopt(found)
+      return
+    }
+    resolving = undefined
+    router = peer.guard.router
+    if (router !== undefined) follow(router)
+    if (isolated) peer.guard.isolate(true)
+    peer.guard.onAvailability(tellAvailability)
+    tellAvailability()
+  }
+
   if (source instanceof Promise) {
-    resolving = source.then(adopt, (error: unknown) => {
+    resolving = source.then(arrive).catch((error: unknown) => {
       resolving = undefined
-      failure = error
+      failure = clean(error)
     })
   } else adopt(source)
 
   function isAvailable(): boolean {
     if (closed || isolated || router === undefined || router.settling !== undefined) return false
+    if (peer !== undefined) return peer.guard.available
     const masters = router.masters()
     return masters.length > 0 && masters.every((server) => server.link.usable)
   }
@@ -86,6 +124,10 @@ export function createGuard(
       // Not awaited: it informs warnings and the signals' check of where they listen.
       void inspectServer(server, facts, options).then(() => signals.sharedReady())
     }
+    tellAvailability()
+  }
+
+  function tellAvailability(): void {
     const now = isAvailable()
     if (now === told) return
     told = now
@@ -98,9 +140,14 @@ export function createGuard(
     enabled: options.signals,
     masters: () => router?.clients() ?? [],
     onTopology: (listener) => topology.add(listener),
-    runIds: (name) => facts.get(name)?.runId,
+    complete: () => router?.complete === true,
+    runIds: runId,
     warn: (code, message) => options.onWarning({ code, message }),
   })
+
+  function runId(name: string): string | undefined {
+    return peer === undefined ? facts.get(name)?.runId : peer.guard.runId(name)
+  }
 
   async function reach(key: string, durationMs: number): Promise<Reached> {
     const startedAt = clock.now()
@@ -113,14 +160,20 @@ export function createGuard(
         if (closed) throw new CorralError('CONNECTION_CLOSED', 'this connection was closed')
         if (failure !== undefined) throw failure
         const server = router?.route(key)
-        const leftMs = durationMs - (clock.now() - startedAt)
+        // Whole milliseconds: calls that waited together share batches and deadlines again.
+        const leftMs = Math.floor(durationMs - (clock.now() - startedAt))
         if (server !== undefined && leftMs > 0) return { server, leftMs }
         const settling = resolving ?? router?.settling
         if (settling === undefined) {
           router?.refresh()
-          throw unavailable('not-ready', 'no server of the cluster is known to hold this key', lastError())
+          throw unavailable(
+            'not-ready',
+            'no server of the cluster is known to hold this key',
+            lastError(),
+          )
         }
-        if (leftMs <= 0) throw unavailable('connecting', 'Redis was not connected in time', lastError())
+        if (leftMs <= 0)
+          throw unavailable('connecting', 'Redis was not connected in time', lastError())
         await Promise.race([settling, late])
       }
     } finally {
@@ -129,14 +182,16 @@ export function createGuard(
   }
 
   function lastError(): Error | undefined {
-    if (failure instanceof Error) return failure
-    if (router === undefined) return undefined
+    if (failure !== undefined || router === undefined) return failure
     return router.lastError ?? router.masters().find(({ link }) => link.lastError)?.link.lastError
   }
 
   return {
     options,
-    signals,
+    runId,
+    get signals() {
+      return peer?.guard.signals ?? signals
+    },
     get router() {
       return router
     },
@@ -150,7 +205,9 @@ export function createGuard(
     onAvailability: (listener) => availability.add(listener),
     isolate(on) {
       isolated = on
-      router?.isolate(on)
+      if (peer === undefined) router?.isolate(on)
+      else peer.guard.isolate(on)
+      tellAvailability()
     },
     resetBreakers() {
       for (const { link } of router?.masters() ?? []) link.resetBreakers()
@@ -166,20 +223,42 @@ export function createGuard(
     async close() {
       if (closed) return
       closed = true
+      tellAvailability()
       await signals.close()
-      router?.close()
+      if (peer !== undefined) {
+        await peer.release()
+        return
+      }
+      if (router === undefined) return
+      await within(router.idle(), CLOSE_MS)
+      router.close()
       if (resolved?.owned === true) await endClient(resolved.client)
     },
   }
+
+  /** QUIT answers what is in flight first; a server that hangs is not waited for. */
+  async function endClient(client: ResolvedClient['client']): Promise<void> {
+    if (client.status === 'ready')
+      await within(
+        client.quit().catch(() => undefined),
+        CLOSE_MS / 2,
+      )
+    client.disconnect()
+  }
+
+  async function within(work: Promise<unknown>, ms: number): Promise<void> {
+    let timer: TimerHandle | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = clock.setTimer(resolve, ms)
+    })
+    await Promise.race([work, late])
+    if (timer !== undefined) clock.clearTimer(timer)
+  }
 }
 
-/** QUIT answers what is in flight first; a server that hangs is not waited for. */
-async function endClient(client: IoredisClient | IoredisCluster): Promise<void> {
-  if (client.status !== 'ready') {
-    client.disconnect()
-    return
-  }
-  const hung = setTimeout(() => client.disconnect(), 500)
-  await client.quit().catch(() => undefined)
-  clearTimeout(hung)
+/** Our own complaints about a source go on as they are; what its promise rejected with may hold secrets. */
+function clean(error: unknown): Error {
+  if (isCorralError(error)) return error
+  if (error instanceof TypeError) return error
+  return unavailable('not-ready', 'the connection that was given did not come to be', scrub(error))
 }

@@ -13,14 +13,30 @@ export interface ReplyVerdict {
   readonly blame: 'link' | 'write' | 'late' | 'none'
 }
 
-const LINK = new Set(['LOADING', 'CLUSTERDOWN', 'MASTERDOWN', 'BUSY', 'TRYAGAIN', 'NOAUTH', 'WRONGPASS'])
+const LINK = new Set([
+  'LOADING',
+  'CLUSTERDOWN',
+  'MASTERDOWN',
+  'BUSY',
+  'TRYAGAIN',
+  'NOAUTH',
+  'WRONGPASS',
+])
 const WRITE = new Set(['READONLY', 'MISCONF', 'NOREPLICAS'])
 
-/** The first word of a Redis error, `OOM` or `WRONGTYPE`; the rest may quote arguments. */
+/** Whether the server itself said it; anything else is the client giving up. */
+export function isReply(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError'
+}
+
+/**
+ * The first word of a Redis error, `OOM` or `WRONGTYPE`; the rest may quote arguments. Before 7.0 an
+ * error inside a script came wrapped in one of the script.
+ */
 export function errorWord(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error)
-  const word = /^-?([A-Z][A-Z0-9_]*)\b/.exec(text)?.[1]
-  return word ?? 'ERR'
+  const wrapped = /^-?ERR Error running script .*?: -?([A-Z][A-Z0-9_]{2,}) /.exec(text)?.[1]
+  return wrapped ?? /^-?([A-Z][A-Z0-9_]*)\b/.exec(text)?.[1] ?? 'ERR'
 }
 
 /**
@@ -28,6 +44,7 @@ export function errorWord(error: unknown): string {
  * arguments on its errors, and some replies quote them, so nothing but the first word is kept.
  */
 export function judgeReply(error: unknown, what: string): ReplyVerdict {
+  if (!isReply(error)) return { blame: 'link', error: clientGaveUp(error, what) }
   const word = errorWord(error)
   const cause = new Error(word)
   if (word === LATE) {
@@ -43,10 +60,16 @@ export function judgeReply(error: unknown, what: string): ReplyVerdict {
     }
   }
   if (WRITE.has(word)) {
-    return { blame: 'write', error: unavailable('refused', `${what}: Redis takes no writes (${word})`, cause) }
+    return {
+      blame: 'write',
+      error: unavailable('refused', `${what}: Redis takes no writes (${word})`, cause),
+    }
   }
   if (LINK.has(word)) {
-    return { blame: 'link', error: unavailable('refused', `${what}: Redis cannot serve (${word})`, cause) }
+    return {
+      blame: 'link',
+      error: unavailable('refused', `${what}: Redis cannot serve (${word})`, cause),
+    }
   }
   if (word === 'WRONGTYPE') {
     return {
@@ -54,39 +77,22 @@ export function judgeReply(error: unknown, what: string): ReplyVerdict {
       error: new CorralError('WRONG_TYPE', `${what}: the key holds another type`, { cause }),
     }
   }
-  if (isRoutingError(error)) {
-    return { blame: 'none', error: unavailable('refused', `${what}: the cluster found no node to serve it`) }
-  }
-  if (isConnectionError(error)) {
-    return { blame: 'none', error: unavailable('connection-lost', `${what}: the connection was lost`) }
-  }
   return {
     blame: 'none',
-    error: new CorralError('REDIS_REPLY', `${what}: Redis answered with the error ${word}`, { cause }),
+    error: new CorralError('REDIS_REPLY', `${what}: Redis answered with the error ${word}`, {
+      cause,
+    }),
   }
 }
 
-/** What ioredis says when its cluster routing gave up. */
-function isRoutingError(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    /^(Too many Cluster redirections|Failed to refresh slots|None of startup nodes|Cluster isn't ready|Cluster is )/.test(
-      error.message,
-    )
+/** ioredis rejects commands on its own when their connection died or its cluster routing gave up. */
+function clientGaveUp(error: unknown, what: string): CorralError {
+  const text = error instanceof Error ? error.message : ''
+  return /^(no route|Too many Cluster redirections|Failed to refresh slots|None of startup nodes|Cluster i)/.test(
+    text,
   )
-}
-
-/** ioredis's own errors for commands that it gave up: their text starts with no Redis error word. */
-function isConnectionError(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  return (
-    error.name === 'MaxRetriesPerRequestError' ||
-    error.name === 'AbortError' ||
-    /^(Connection is closed|Command timed out|Command aborted|Stream isn't writeable|Reached the max)/.test(
-      error.message,
-    ) ||
-    typeof (error as { syscall?: unknown }).syscall === 'string'
-  )
+    ? unavailable('refused', `${what}: the cluster found no node to serve it`)
+    : unavailable('connection-lost', `${what}: the connection was lost`)
 }
 
 /** What may be told of a client's `error` event: its code or first word, never a URL or arguments. */

@@ -7,6 +7,8 @@ export interface ServerClock {
   readonly stale: boolean
   /** Forgets everything: the next `ready` may be another machine. */
   forget(): void
+  /** The estimate proved wrong; it stands until the next reply, whatever that one's precision. */
+  distrust(): void
   /** Takes a reply to TIME with the local times of asking and of the answer. */
   learn(reply: unknown, askedAt: number, answeredAt: number): void
   /** The server's clock, in whole microseconds, when ours shows `at`. Never ahead of the truth. */
@@ -14,7 +16,7 @@ export interface ServerClock {
 }
 
 const REFRESH_MS = 30_000
-/** A sample this precise is not replaced before it is old. */
+/** A sample this precise is good enough until it is old. */
 const PRECISE_MS = 5
 const RETRY_MS = 1_000
 
@@ -39,11 +41,16 @@ export function createServerClock(clock: Clock): ServerClock {
       offsetMicros = undefined
       precision = Infinity
     },
+    distrust() {
+      precision = Infinity
+    },
     learn(reply, askedAt, answeredAt) {
       if (!Array.isArray(reply) || reply.length < 2) return
       const micros = Number(reply[0]) * 1e6 + Number(reply[1])
       if (!Number.isSafeInteger(micros)) return
       const took = answeredAt - askedAt
+      // A rougher reply says less than what is known, until that is old.
+      if (took > precision && answeredAt - learntAt < REFRESH_MS) return
       offsetMicros = micros - answeredAt * 1000
       precision = took
       learntAt = answeredAt

@@ -1,15 +1,16 @@
 import calculateSlot from 'cluster-key-slot'
-import type { IoredisClient, IoredisCluster } from '../client/ioredis-like.ts'
+import type { IoredisClient, IoredisCluster, IoredisCommand } from '../client/ioredis-like.ts'
 import type { TimerHandle } from '../clock.ts'
 import { createBatcher } from '../guard/batcher.ts'
 import { createLink } from '../guard/link.ts'
-import { scrub } from '../guard/reply-errors.ts'
+import { isReply, scrub } from '../guard/reply-errors.ts'
 import type { ResolvedOptions } from '../options.ts'
 import { createListenerSet, type Router, type Server } from './router.ts'
 import { nameOf } from './standalone-router.ts'
 
 /** Shortest time between two looks at the cluster's table of slots. */
 const REFRESH_MS = 250
+const SLOTS = 16_384
 
 /**
  * A Redis Cluster: every command goes straight to the node of its slot, through a link with its
@@ -42,6 +43,18 @@ export function createClusterRouter(
     })
   }
 
+  /** The cluster client follows MOVED and ASK; we only take care that it sends nothing twice. */
+  function redirect(command: IoredisCommand): boolean {
+    refresh()
+    if (cluster.status !== 'ready') return false
+    const giveUp = command.reject
+    void cluster.sendCommand(command as never)
+    const tryAgain = command.reject
+    // Only a reply proves that nothing was done: after a lost connection a second try may act twice.
+    command.reject = (error) => (isReply(error) ? tryAgain : giveUp).call(command, error)
+    return true
+  }
+
   function serverOf(client: IoredisClient): Server {
     let server = servers.get(client)
     if (server === undefined) {
@@ -49,16 +62,13 @@ export function createClusterRouter(
         name: nameOf(client),
         client,
         options,
-        redirect: (command) => {
-          refresh()
-          void cluster.sendCommand(command as never)
-        },
+        redirect,
         onUsable: (_link, usable) => {
           if (!usable) refresh()
           queueMicrotask(() => onUsable(server as Server, usable))
         },
       })
-      server = { link, batcher: createBatcher(link, options, true) }
+      server = { link, batcher: createBatcher(link, true) }
       if (isolated) link.isolate(true)
       servers.set(client, server)
       byName.set(link.name, server)
@@ -125,7 +135,7 @@ export function createClusterRouter(
     ['+node', () => topology.tell()],
     ['-node', onMinusNode],
   ] as const
-  for (const [event, listener] of listeners) cluster.on(event, listener as () => void)
+  for (const [event, listener] of listeners) cluster.on(event, listener)
   if (cluster.status === 'wait') cluster.connect().catch(() => undefined)
   else if (cluster.status === 'ready') masters()
 
@@ -135,6 +145,13 @@ export function createClusterRouter(
     slotOf: (key) => calculateSlot(key),
     masters,
     clients: () => masters().map(({ link }) => ({ name: link.name, client: link.client })),
+    get complete() {
+      const names = new Set(masters().map(({ link }) => link.name))
+      for (let slot = 0; slot < SLOTS; slot++) {
+        if (!names.has(cluster.slots[slot]?.[0] ?? '')) return false
+      }
+      return true
+    },
     get settling() {
       return settling
     },
@@ -147,9 +164,11 @@ export function createClusterRouter(
     get lastError() {
       return lastError
     },
+    idle: async () =>
+      void (await Promise.all([...servers.values()].map(({ link }) => link.idle()))),
     close() {
       closed = true
-      for (const [event, listener] of listeners) cluster.removeListener(event, listener as () => void)
+      for (const [event, listener] of listeners) cluster.removeListener(event, listener)
       if (refreshTimer !== undefined) clock.clearTimer(refreshTimer)
       for (const server of servers.values()) server.link.close()
       over()

@@ -19,6 +19,8 @@ export interface Router {
   masters(): readonly Server[]
   /** The clients of {@link masters}, for the signal connections. */
   clients(): { readonly name: string; readonly client: IoredisClient }[]
+  /** Whether {@link masters} hold all the data there is: false while a slot has no known master. */
+  readonly complete: boolean
   /** Resolves when the first connect is over, well or badly; undefined when it is already. */
   readonly settling: Promise<void> | undefined
   /** Tells that a server was not found or failed: look again soon. */
@@ -27,6 +29,8 @@ export interface Router {
   isolate(on: boolean): void
   onTopology(listener: () => void): () => void
   readonly lastError: Error | undefined
+  /** Resolves when no call waits for an answer any more. */
+  idle(): Promise<void>
   close(): void
 }
 

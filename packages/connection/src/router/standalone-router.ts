@@ -18,7 +18,7 @@ export function createStandaloneRouter(
     // The link may tell before `server` exists, while it is made.
     onUsable: (_link, usable) => queueMicrotask(() => onUsable(server, usable)),
   })
-  const server: Server = { link, batcher: createBatcher(link, options, false) }
+  const server: Server = { link, batcher: createBatcher(link, false) }
   const only = [server]
   return {
     isCluster: false,
@@ -26,6 +26,7 @@ export function createStandaloneRouter(
     slotOf: () => 0,
     masters: () => only,
     clients: () => [{ name: link.name, client }],
+    complete: true,
     settling: undefined,
     refresh: () => undefined,
     isolate: (on) => link.isolate(on),
@@ -33,14 +34,17 @@ export function createStandaloneRouter(
     get lastError() {
       return link.lastError
     },
+    idle: () => link.idle(),
     close: () => link.close(),
   }
 }
 
 /** `host:port`, the Sentinel group, or the socket's path. */
 export function nameOf(client: IoredisClient): string {
-  const { path, host, port, sentinels, name } = client.options
-  if (sentinels !== undefined && sentinels !== null) return `sentinel:${String(name)}`
+  const { path, host, port, sentinels, name } = client.options as Partial<
+    Record<string, string | number>
+  >
+  if (sentinels !== undefined && sentinels !== null) return `sentinel:${name}`
   if (typeof path === 'string' && path !== '') return path
-  return `${String(host ?? '127.0.0.1')}:${String(port ?? 6379)}`
+  return `${host ?? '127.0.0.1'}:${port ?? 6379}`
 }

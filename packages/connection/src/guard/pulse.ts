@@ -1,0 +1,92 @@
+import type { Clock } from '../clock.ts'
+import type { Courier } from './courier.ts'
+import { createServerClock } from './server-clock.ts'
+
+export interface PulseDeps {
+  readonly clock: Clock
+  readonly deadlineMs: number
+  ask: Courier['ask']
+  /** The server answered a probe in time. */
+  onAlive(): void
+  /** The server answered a probe or TIME with an error. */
+  onError(what: 'PING' | 'TIME', error: unknown): void
+  /** The server's time became known. */
+  onTime(): void
+}
+
+/** Asks the server whether it lives, and what time it has. */
+export interface Pulse {
+  /** Whether the server's time is known. */
+  readonly known: boolean
+  /** The server's clock, in microseconds, when ours shows `at`. */
+  at(at: number): number
+  /**
+   * Sends one PING. At most one is out: on a hung connection a second one would only queue behind
+   * it, and its late answer is the first sign that the server is back, asked at once for a second.
+   */
+  probe(): void
+  /** Asks for the time unless that is under way. */
+  learn(): void
+  /** As {@link learn}, when what is known is old or rough. */
+  refresh(): void
+  /** What is known proved wrong: the next answer counts whatever its precision. */
+  distrust(): void
+  /** Forgets everything: the connection is another one. */
+  forget(): void
+}
+
+/** A first answer that took longer than this is asked for again at once. */
+const ROUGH_MS = 5
+
+export function createPulse(deps: PulseDeps): Pulse {
+  const { clock } = deps
+  const server = createServerClock(clock)
+  let probing = false
+  let asking = false
+
+  function probe(): void {
+    if (probing) return
+    probing = true
+    const askedAt = clock.now()
+    deps.ask('ping', (_reply, error) => {
+      probing = false
+      if (error !== undefined) deps.onError('PING', error)
+      else if (clock.now() - askedAt > deps.deadlineMs) probe()
+      else deps.onAlive()
+    })
+  }
+
+  function learn(again = true): void {
+    if (asking) return
+    asking = true
+    const askedAt = clock.now()
+    deps.ask('time', (reply, error) => {
+      asking = false
+      if (error !== undefined) {
+        deps.onError('TIME', error)
+        return
+      }
+      const answeredAt = clock.now()
+      server.learn(reply, askedAt, answeredAt)
+      if (server.known) deps.onTime()
+      if (again && answeredAt - askedAt > ROUGH_MS) learn(false)
+    })
+  }
+
+  return {
+    get known() {
+      return server.known
+    },
+    at: (at) => server.at(at),
+    probe,
+    learn: () => learn(),
+    refresh() {
+      if (server.stale) learn()
+    },
+    distrust: () => server.distrust(),
+    forget() {
+      probing = asking = false
+      server.forget()
+    },
+  }
+}
