@@ -25,7 +25,7 @@ export interface RefreshQueue {
   counts(): Promise<Record<string, number>>
   /** Whether the worker takes jobs. */
   readonly running: boolean
-  /** Lets the jobs at work finish; those of a Redis that does not answer are given up after `timeoutMs`. */
+  /** Lets the jobs at work finish; resolves with false if after `timeoutMs` one was not done. */
   close(timeoutMs: number): Promise<boolean>
 }
 
@@ -64,7 +64,14 @@ export function createRefreshQueue(options: RefreshQueueOptions): RefreshQueue {
   // Without a listener an `error` event ends the process.
   queue.on('error', options.onError)
   worker.on('error', options.onError)
-  worker.on('failed', (_, error) => options.onError(error))
+  // From when a job is taken until its end is acknowledged.
+  const open = new Set<string | undefined>()
+  worker.on('active', (job) => open.add(job.id))
+  worker.on('completed', (job) => open.delete(job.id))
+  worker.on('failed', (job, error) => {
+    open.delete(job?.id)
+    options.onError(error)
+  })
 
   async function ask<T>(question: () => Promise<T>): Promise<T> {
     if (options.available()) {
@@ -95,10 +102,11 @@ export function createRefreshQueue(options: RefreshQueueOptions): RefreshQueue {
     counts: () =>
       ask(() => queue.getJobCounts('waiting', 'active', 'delayed', 'completed', 'failed')),
     async close(timeoutMs) {
+      // Without Redis no job can be finished, however long it takes.
+      const patience = options.available() ? timeoutMs : Math.min(timeoutMs, 500)
       const closing = worker.close().then(() => queue.close())
-      if ((await within(closing, timeoutMs)).done) return true
-      await within(Promise.all([worker.close(true), queue.disconnect()]), 1000)
-      return false
+      // What does not end now ends when its client does; forcing a close under way has no effect.
+      return (await within(closing, patience)).done || open.size === 0
     },
   }
 }

@@ -10,7 +10,7 @@ import { registerMethodNotAllowed } from './plugins/method-not-allowed.ts'
 import { answerBrokenRequest, registerProblems, sendProblem } from './plugins/problem.ts'
 import { createRefreshQueue } from './queue.ts'
 import { createReader } from './reader.ts'
-import { closeRedis, openRedis } from './redis.ts'
+import { openRedis } from './redis.ts'
 import { routeGroups } from './routes/index.ts'
 import { createSource, userKey } from './source.ts'
 
@@ -36,7 +36,8 @@ export async function buildService(config: ServiceConfig): Promise<Service> {
     latencyMs: config.databaseLatencyMs,
     pool: config.databasePool,
   })
-  const redis = openRedis(config.redisUrl, log)
+  const shared = openRedis(config.redisUrl, log)
+  const redis = shared.client
   const connection = shareConnection(redis)
   const cache = createCache({
     connection,
@@ -72,7 +73,7 @@ export async function buildService(config: ServiceConfig): Promise<Service> {
     const finished = await queue.close(config.shutdownTimeoutMs / 2)
     await cache.close()
     await connection.close()
-    await closeRedis(redis)
+    await shared.close()
     await database.close()
     return finished
   }

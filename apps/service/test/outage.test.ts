@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { freePort } from '@corral/testing'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { readConfig } from '../src/config.ts'
@@ -16,7 +17,7 @@ const send = (method: 'POST' | 'PUT', url: string, payload: object) =>
   fixture.service.app.inject({ method, url, payload, headers: mutating })
 
 describe.each([
-  ['frozen', () => fixture.redis.pause(), () => fixture.redis.resume()],
+  ['frozen', freeze, () => fixture.redis.resume()],
   ['killed', () => fixture.redis.kill(), () => fixture.redis.restart()],
 ])('while Redis is %s', (_, away, back) => {
   beforeAll(async () => {
@@ -102,6 +103,16 @@ describe.each([
     )
   })
 })
+
+/** A signal takes a moment to arrive; a command that comes before it is still answered. */
+async function freeze(): Promise<void> {
+  await fixture.redis.pause()
+  const pid = fixture.redis.nodes[0]?.pid
+  await vi.waitFor(async () => {
+    const status = await readFile(`/proc/${pid}/status`, 'utf8')
+    expect(status).toMatch(/^State:\s+T/m)
+  })
+}
 
 it('starts and answers without any Redis', async () => {
   const service = await buildService(

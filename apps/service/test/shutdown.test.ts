@@ -1,7 +1,7 @@
 import { Agent, request } from 'node:http'
 import { describe, expect, it, vi } from 'vitest'
-import { startRedis } from '@corral/testing'
-import { environment } from './service-fixture.ts'
+import { freePort, startRedis } from '@corral/testing'
+import { environment, mutating } from './service-fixture.ts'
 import { spawnProgram, spawnService } from './spawned-service.ts'
 
 interface Traffic {
@@ -67,6 +67,15 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s under load', (signal) => {
   })
 })
 
+async function addJob(url: string, id: string): Promise<void> {
+  const response = await fetch(`${url}/api/jobs`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...mutating },
+    body: JSON.stringify({ userId: 1, id }),
+  })
+  expect(response.status).toBe(202)
+}
+
 describe('stopping', () => {
   it('lets a job at work finish', async () => {
     await using redis = await startRedis({ prefer: 'binary' })
@@ -74,15 +83,9 @@ describe('stopping', () => {
       ...environment(redis.url),
       DATABASE_LATENCY: '600ms',
     })
-    const response = await fetch(`${service.url}/api/jobs`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', 'x-api-key': environment('')['API_KEY'] ?? '' },
-      body: JSON.stringify({ userId: 1, id: 'last-job' }),
-    })
-    expect(response.status).toBe(202)
+    await addJob(service.url, 'last-job')
     await vi.waitFor(async () => {
-      const active = await redis.command('LLEN', 'bull:user-refresh:active')
-      expect(active).toBe(1)
+      expect(await redis.command('LLEN', 'bull:user-refresh:active')).toBe(1)
     })
     service.child.kill('SIGTERM')
     expect(await service.exit).toBe(0)
@@ -96,8 +99,34 @@ describe('stopping', () => {
     await redis.pause()
     const start = performance.now()
     service.child.kill('SIGTERM')
-    await service.exit
-    expect(performance.now() - start).toBeLessThan(5000)
+    expect(await service.exit).toBe(0)
+    expect(performance.now() - start).toBeLessThan(4000)
+  })
+
+  it('ends in time although there never was a Redis', async () => {
+    const port = await freePort()
+    await using service = await spawnService(environment(`redis://127.0.0.1:${port}`))
+    const start = performance.now()
+    service.child.kill('SIGTERM')
+    expect(await service.exit).toBe(0)
+    expect(performance.now() - start).toBeLessThan(4000)
+  })
+
+  it('says with its status that a job was cut off', async () => {
+    await using redis = await startRedis({ prefer: 'binary' })
+    await using service = await spawnService({
+      ...environment(redis.url),
+      DATABASE_LATENCY: '20s',
+      SHUTDOWN_TIMEOUT: '2s',
+    })
+    await addJob(service.url, 'long-job')
+    await vi.waitFor(async () => {
+      expect(await redis.command('LLEN', 'bull:user-refresh:active')).toBe(1)
+    })
+    service.child.kill('SIGTERM')
+    expect(await service.exit).toBe(1)
+    // Still with the queue, for another worker.
+    expect(await redis.command('LRANGE', 'bull:user-refresh:active', 0, -1)).toEqual(['long-job'])
   })
 
   it('happens when the parent that started it is gone', async () => {
