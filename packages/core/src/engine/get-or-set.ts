@@ -1,5 +1,6 @@
 import type { Keyspace } from '@corral/connection'
 import { decodedCopy, encodeValue } from '../entry/encode-value.ts'
+import type { MissReason } from '../entry/read-entry.ts'
 import { callTtl, type Ttl } from '../entry/ttl.ts'
 import type { Counters } from '../stats.ts'
 import type { Tier } from '../tiers/tier.ts'
@@ -55,9 +56,23 @@ export function createGetOrSet(
     load: Load<unknown>,
     ttlMs: number,
   ): Promise<unknown> {
-    const found = await reads.find(key, redisKey)
-    if (typeof found !== 'string') return found.value
+    try {
+      const found = await reads.find(key, redisKey)
+      if (typeof found !== 'string') return found.value
+      return await loadAndKeep(flight, key, redisKey, load, ttlMs, found)
+    } finally {
+      flights.end(redisKey, flight)
+    }
+  }
 
+  async function loadAndKeep(
+    flight: Flight,
+    key: string,
+    redisKey: string,
+    load: Load<unknown>,
+    ttlMs: number,
+    missed: MissReason,
+  ): Promise<unknown> {
     const run = createLoadRun(key, ttlMs, flight)
     const started = clock.now()
     counters.loads++
@@ -69,7 +84,7 @@ export function createGetOrSet(
         return undefined
       }
       const tail = encodeValue(key, redisKey, value, clock.now() - started)
-      outcome = await keep(flight, run, key, redisKey, tail, found)
+      outcome = await keep(flight, run, key, redisKey, tail, missed)
       return decodedCopy(redisKey, tail)
     } finally {
       if (loads.hasSubscribers) {
@@ -84,7 +99,7 @@ export function createGetOrSet(
     key: string,
     redisKey: string,
     tail: string,
-    missed: string,
+    missed: MissReason,
   ): Promise<LoadOutcome> {
     if (run.skipped) return 'skipped'
     if (flight.superseded) return 'superseded'
@@ -108,7 +123,8 @@ export function createGetOrSet(
 
       let flight = flights.find(redisKey)
       if (flight === undefined) {
-        flight = flights.start(redisKey, (own) => fly(own, key, redisKey, load, ttlMs))
+        flight = flights.begin(redisKey)
+        flight.result = fly(flight, key, redisKey, load, ttlMs)
       } else {
         counters.coalesced++
         if (coalesced.hasSubscribers) coalesced.publish({ namespace, key })

@@ -15,8 +15,10 @@ export interface Flight {
 export interface SingleFlight {
   /** The flight that a new caller may share. */
   readonly find: (key: string) => Flight | undefined
-  /** Starts one; it is found from now until it settles. */
-  readonly start: (key: string, run: (flight: Flight) => Promise<unknown>) => Flight
+  /** Begins one; it is found from now on. Whoever begins it sets its `result` at once. */
+  readonly begin: (key: string) => Flight
+  /** It has settled, and is found no more. */
+  readonly end: (key: string, flight: Flight) => void
   /** The key is being set or deleted: who asks from now on must not get the older value. */
   readonly supersede: (key: string) => void
   /** Waits for a flight that this caller will not leave. */
@@ -34,18 +36,6 @@ export function createSingleFlight(): SingleFlight {
     if (flights.get(key) === flight) flights.delete(key)
   }
 
-  async function follow(
-    key: string,
-    flight: Flight,
-    run: (flight: Flight) => Promise<unknown>,
-  ): Promise<unknown> {
-    try {
-      return await run(flight)
-    } finally {
-      remove(key, flight)
-    }
-  }
-
   function leave(key: string, flight: Flight, reason: unknown): void {
     flight.callers -= 1
     if (flight.callers > 0) return
@@ -57,7 +47,7 @@ export function createSingleFlight(): SingleFlight {
   return {
     find: (key) => flights.get(key),
 
-    start(key, run) {
+    begin(key) {
       const flight: Flight = {
         result: notStarted,
         superseded: false,
@@ -66,9 +56,10 @@ export function createSingleFlight(): SingleFlight {
         abandoned: undefined,
       }
       flights.set(key, flight)
-      flight.result = follow(key, flight, run)
       return flight
     },
+
+    end: remove,
 
     supersede(key) {
       const flight = flights.get(key)
