@@ -83,7 +83,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): S
     queuePrefix: read('BULLMQ_PREFIX', 'bull', text(/^[\w{}:-]{1,64}$/)),
     queueName: read('QUEUE_NAME', 'user-refresh', text(/^[\w-]{1,64}$/)),
     workerConcurrency: read('WORKER_CONCURRENCY', '5', integer(1, 100)),
-    cacheNamespace: read('CACHE_NAMESPACE', 'service:v1', text(/^(?!bull$|.{41})[\w-]+(:[\w-]+)*$/)),
+    cacheNamespace: read(
+      'CACHE_NAMESPACE',
+      'service:v1',
+      text(/^(?!bull$|.{41})[\w-]+(:[\w-]+)*$/),
+    ),
     cacheTtlMs: read('CACHE_TTL', '5m', duration),
     cacheNegativeTtlMs: read('CACHE_NEGATIVE_TTL', '10s', duration),
     cacheBypass: read('CACHE_BYPASS', 'false', oneOf('true', 'false')) === 'true',

@@ -13,7 +13,10 @@ function startDemo(env: Record<string, string>, ...args: string[]) {
 /** The figures of a line of the demo's tables. */
 function cells(output: string, label: string): string[] {
   const line = output.split('\n').find((one) => one.startsWith(`  ${label}  `))
-  return (line ?? '').slice(2 + label.length).trim().split(/ {2,}/)
+  return (line ?? '')
+    .slice(2 + label.length)
+    .trim()
+    .split(/ {2,}/)
 }
 
 function number(text: string | undefined): number {

@@ -67,11 +67,14 @@ describe('GET /api/users/:id', () => {
     expect(response.headers['x-cache']).toBe('source')
   })
 
-  it.each(['0', '-1', '1.5', 'abc', '01', '9999999999', '1%20'])('refuses the id %s', async (id) => {
-    const response = await get(`/api/users/${id}`)
-    expect(response.statusCode).toBe(400)
-    expect(response.json()).toMatchObject({ errors: [{ in: 'params', pointer: '/id' }] })
-  })
+  it.each(['0', '-1', '1.5', 'abc', '01', '9999999999', '1%20'])(
+    'refuses the id %s',
+    async (id) => {
+      const response = await get(`/api/users/${id}`)
+      expect(response.statusCode).toBe(400)
+      expect(response.json()).toMatchObject({ errors: [{ in: 'params', pointer: '/id' }] })
+    },
+  )
 })
 
 describe('PUT /api/users/:id', () => {
@@ -126,7 +129,10 @@ describe('GET /api/cache/:key', () => {
 
   it('shares its keys with the users', async () => {
     await get('/api/users/60')
-    expect((await get('/api/cache/user:60')).json()).toMatchObject({ cached: true, value: { id: 60 } })
+    expect((await get('/api/cache/user:60')).json()).toMatchObject({
+      cached: true,
+      value: { id: 60 },
+    })
     expect((await get('/api/cache/user:999')).statusCode).toBe(404)
   })
 

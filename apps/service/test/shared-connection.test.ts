@@ -6,7 +6,11 @@ import { mutating, startFixture } from './service-fixture.ts'
 
 /** Connections open at the server, without the one that asks. */
 async function connections(redis: TestRedis): Promise<number> {
-  return String(await redis.command('CLIENT', 'LIST')).trim().split('\n').length - 1
+  return (
+    String(await redis.command('CLIENT', 'LIST'))
+      .trim()
+      .split('\n').length - 1
+  )
 }
 
 /** What BullMQ alone opens for a queue and a worker that share a client. */

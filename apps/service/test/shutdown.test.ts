@@ -55,7 +55,9 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s under load', (signal) => {
       DATABASE_LATENCY: '30ms',
     })
     const traffic = startTraffic(service.url, 20)
-    await vi.waitFor(() => expect(traffic.answered.length).toBeGreaterThan(200), { timeout: 20_000 })
+    await vi.waitFor(() => expect(traffic.answered.length).toBeGreaterThan(200), {
+      timeout: 20_000,
+    })
     const signalled = performance.now()
     service.child.kill(signal)
     await traffic.done
@@ -89,7 +91,9 @@ describe('stopping', () => {
     })
     service.child.kill('SIGTERM')
     expect(await service.exit).toBe(0)
-    expect(await redis.command('ZRANGE', 'bull:user-refresh:completed', 0, -1)).toEqual(['last-job'])
+    expect(await redis.command('ZRANGE', 'bull:user-refresh:completed', 0, -1)).toEqual([
+      'last-job',
+    ])
   })
 
   it('ends in time although Redis is frozen', async () => {

@@ -65,7 +65,10 @@ export function comparison(without: Run, cached: Run): string[] {
   const both = (cell: (run: Run) => string): [string, string] => [cell(without), cell(cached)]
   return tableLines([
     ['', 'without cache', 'with cache'],
-    ['requests answered', ...both((run) => count(run.samples.filter((one) => !failed(one)).length))],
+    [
+      'requests answered',
+      ...both((run) => count(run.samples.filter((one) => !failed(one)).length)),
+    ],
     ['requests failed', ...both((run) => count(run.samples.filter(failed).length))],
     ['requests per second', ...both((run) => count(Math.round(run.samples.length / run.seconds)))],
     ['queries at the source', ...both((run) => count(run.figures.queries))],

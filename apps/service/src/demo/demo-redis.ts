@@ -20,16 +20,9 @@ export interface DemoRedis {
  * frozen, and only keys that begin with `ownPrefix` are removed from it.
  */
 export async function findRedis(url: string | undefined, ownPrefix: string): Promise<DemoRedis> {
-  if (url !== undefined && url !== '') {
-    const place = withoutSecrets(url)
-    await expectAnswer(url, place)
-    return {
-      url,
-      description: `${place} (REDIS_URL)`,
-      release: () => removeKeys(url, ownPrefix),
-    }
-  }
+  if (url !== undefined && url !== '') return borrowRedis(url, 'REDIS_URL', ownPrefix)
   const server = await startRedis()
+  if (server.source === 'external') return borrowRedis(server.url, 'TEST_REDIS_URL', ownPrefix)
   return {
     url: server.url,
     description: `${server.version} on ${server.host}:${server.port} (private)`,
@@ -39,6 +32,16 @@ export async function findRedis(url: string | undefined, ownPrefix: string): Pro
       return list.trim().split('\n').length - 1
     },
     release: () => server.stop(),
+  }
+}
+
+async function borrowRedis(url: string, variable: string, ownPrefix: string): Promise<DemoRedis> {
+  const place = withoutSecrets(url)
+  await expectAnswer(url, `${place} (${variable})`)
+  return {
+    url,
+    description: `${place} (${variable})`,
+    release: () => removeKeys(url, ownPrefix),
   }
 }
 
@@ -61,7 +64,7 @@ async function expectAnswer(url: string, place: string): Promise<void> {
     const pong = await within(redis.ping(), 3000)
     if (!pong.done) throw new Error('no answer')
   } catch (error) {
-    throw new Error(`there is no usable Redis at ${place} (REDIS_URL): ${reason}`, { cause: error })
+    throw new Error(`there is no usable Redis at ${place}: ${reason}`, { cause: error })
   } finally {
     redis.disconnect()
   }

@@ -51,7 +51,10 @@ export async function freeze(options: {
     while (performance.now() - pausedAt < FROZEN_MS) {
       const left = (FROZEN_MS - (performance.now() - pausedAt)) / 1000
       const answered = load.samples.filter((one) => one.sentAt >= pausedAt).length
-      screen.progress('Redis is frozen', `${left.toFixed(1)} s left, ${count(answered)} answers so far`)
+      screen.progress(
+        'Redis is frozen',
+        `${left.toFixed(1)} s left, ${count(answered)} answers so far`,
+      )
       await sleep(100, undefined, { signal })
     }
   } finally {
@@ -74,9 +77,7 @@ export async function freeze(options: {
   const hit = firstHit()
   return {
     frozenMs: thawedAt - pausedAt,
-    during: load.samples.filter(
-      (one) => one.sentAt < thawedAt && one.sentAt + one.took > pausedAt,
-    ),
+    during: load.samples.filter((one) => one.sentAt < thawedAt && one.sentAt + one.took > pausedAt),
     failures: load.samples.filter(failed).length,
     recoveryMs: hit === undefined ? undefined : hit.sentAt + hit.took - thawedAt,
     jobsAdded: jobs.added.length,
@@ -99,7 +100,10 @@ export function freezeReport(result: Freeze): string[] {
     ['response time p50', milliseconds(quantile(took, 0.5))],
     ['response time p99', milliseconds(quantile(took, 0.99))],
     ['slowest', milliseconds(quantile(took, 1))],
-    ['first cache hit after the thaw', recoveryMs === undefined ? 'none' : milliseconds(recoveryMs)],
+    [
+      'first cache hit after the thaw',
+      recoveryMs === undefined ? 'none' : milliseconds(recoveryMs),
+    ],
     ['jobs done', `${result.jobsDone} of ${result.jobsAdded}`],
     ['jobs offered again meanwhile', count(result.jobRetries)],
   ])

@@ -74,7 +74,8 @@ export async function countDone(
       }),
     )
     open = open.filter((_, index) => states[index] !== 'completed')
-    if (open.length === 0 || signal.aborted || performance.now() > until) return ids.length - open.length
+    if (open.length === 0 || signal.aborted || performance.now() > until)
+      return ids.length - open.length
     await sleep(50)
   }
 }

@@ -71,7 +71,9 @@ async function demo(): Promise<number> {
   const client = createHttpClient(service.url, apiKey)
   undo.push(async () => client.close())
 
-  screen.line(screen.bold('Corral: a Fastify service, its BullMQ worker and its cache on one Redis client'))
+  screen.line(
+    screen.bold('Corral: a Fastify service, its BullMQ worker and its cache on one Redis client'),
+  )
   screen.line(`Redis    ${redis.description}`)
   screen.line(`Service  ${service.url}`)
   screen.line(
@@ -96,17 +98,23 @@ async function demo(): Promise<number> {
   for (const line of comparison(without, cached)) screen.line(line)
   const connections = await redis.connections?.()
   if (connections !== undefined) {
-    screen.line(screen.dim(`  connections of the service to Redis: ${connections}`))
+    screen.line(
+      screen.dim(
+        `  Redis connections of the service, queue, worker and cache together: ${connections}`,
+      ),
+    )
   }
   screen.line()
 
   let frozen: Freeze | undefined
   if (redis.freezer === undefined) {
-    screen.line('This Redis is yours (REDIS_URL), so it is not frozen; without REDIS_URL the demo')
+    screen.line("This Redis is not the demo's own, so it is not frozen; without REDIS_URL the demo")
     screen.line('starts one of its own and shows what happens when it stops answering.')
   } else {
     frozen = await freeze({ ...common, freezer: redis.freezer })
-    screen.line(screen.bold(`Redis frozen for ${(frozen.frozenMs / 1000).toFixed(1)} s under the same load`))
+    screen.line(
+      screen.bold(`Redis frozen for ${(frozen.frozenMs / 1000).toFixed(1)} s under the same load`),
+    )
     for (const line of freezeReport(frozen)) screen.line(line)
   }
   screen.line()

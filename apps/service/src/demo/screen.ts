@@ -27,7 +27,8 @@ export function createScreen(
     },
     progress(stage, detail = '') {
       if (terminal) {
-        const width = (stream.columns ?? 80) - 1
+        // Some terminals do not know their width and say 0.
+        const width = (stream.columns || 80) - 1
         const text = `${stage}  ${detail}`.slice(0, width)
         stream.write(`\r\u001B[2K${paint(2, text)}`)
       } else if (stage !== stageShown) {

@@ -9,7 +9,8 @@ export function faultsOf(runs: readonly Run[], frozen: Freeze | undefined): stri
     const bad = run.samples.filter(failed).length
     if (bad > 0) faults.push(`${bad} requests failed under load`)
     if (run.samples.length === 0) faults.push('no request was answered under load')
-    if (run.jobsDone < run.jobsAdded) faults.push(`${run.jobsAdded - run.jobsDone} jobs were not done`)
+    if (run.jobsDone < run.jobsAdded)
+      faults.push(`${run.jobsAdded - run.jobsDone} jobs were not done`)
     if (run.jobsAdded === 0) faults.push('no job was added')
   }
   if (frozen === undefined) return faults

@@ -15,7 +15,7 @@ export function registerMethodNotAllowed(app: FastifyInstance): () => void {
     known.set(url, methods)
   })
   return () => {
-    for (const [url, methods] of [...known]) {
+    for (const [url, methods] of known) {
       const allow = [...methods].toSorted().join(', ')
       app.route({
         url,

@@ -80,22 +80,33 @@ describe('problem documents', () => {
     })
   })
 
-  it.each(['/broken', '/broken-client-error'])('tell nothing of an error inside (%s)', async (url) => {
-    const response = await app.inject(url)
-    expect(response.statusCode).toBe(500)
-    expect(response.headers['content-type']).toContain('application/problem+json')
-    expect(response.body).not.toMatch(/canary|hunter2|at /)
-  })
+  it.each(['/broken', '/broken-client-error'])(
+    'tell nothing of an error inside (%s)',
+    async (url) => {
+      const response = await app.inject(url)
+      expect(response.statusCode).toBe(500)
+      expect(response.headers['content-type']).toContain('application/problem+json')
+      expect(response.body).not.toMatch(/canary|hunter2|at /)
+    },
+  )
 
   it.each([
     ['an unknown member', { name: 'a', extra: 1 }, '', "must not have 'extra'"],
     ['a wrong type', { name: 1 }, '/name', 'must be string'],
     ['a missing member', {}, '', "must have required property 'name'"],
-    ['a value that is too long', { name: 'canary' }, '/name', 'must NOT have more than 5 characters'],
+    [
+      'a value that is too long',
+      { name: 'canary' },
+      '/name',
+      'must NOT have more than 5 characters',
+    ],
   ])('say what is wrong with %s', async (_, payload, pointer, detail) => {
     const response = await post(payload)
     expect(response.statusCode).toBe(400)
-    expect(response.json()).toMatchObject({ status: 400, errors: [{ in: 'body', pointer, detail }] })
+    expect(response.json()).toMatchObject({
+      status: 400,
+      errors: [{ in: 'body', pointer, detail }],
+    })
     expect(response.body).not.toContain('canary')
   })
 

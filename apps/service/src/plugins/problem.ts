@@ -52,7 +52,8 @@ export function sendProblem(
   reply: FastifyReply,
 ): FastifyReply {
   const problem = toProblem(error)
-  if (problem.statusCode >= 500 && problem !== error) request.log.error({ err: error }, 'request failed')
+  if (problem.statusCode >= 500 && problem !== error)
+    request.log.error({ err: error }, 'request failed')
   return reply
     .code(problem.statusCode)
     .headers(problem.headers)

@@ -47,18 +47,22 @@ export const cacheRoutes: RouteGroup =
       return warm(reader, request.body.keys, request.body.ttl)
     })
 
-    app.post('/api/cache/invalidate', { schema: { body: InvalidateBody } }, async (request, reply) => {
-      const { key, pattern } = request.body
-      if (key !== undefined) {
-        const acknowledged = await cache.delete(key)
-        // Not acknowledged: this process serves the key no more, and Redis is told when it is back.
-        return reply.code(acknowledged ? 200 : 202).send({ key, acknowledged })
-      }
-      if (pattern !== undefined) {
-        return { pattern, deleted: await deletePattern(connection, cache, pattern) }
-      }
-      throw new Problem(501, 'Entries carry no tags yet.')
-    })
+    app.post(
+      '/api/cache/invalidate',
+      { schema: { body: InvalidateBody } },
+      async (request, reply) => {
+        const { key, pattern } = request.body
+        if (key !== undefined) {
+          const acknowledged = await cache.delete(key)
+          // Not acknowledged: this process serves the key no more, and Redis is told when it is back.
+          return reply.code(acknowledged ? 200 : 202).send({ key, acknowledged })
+        }
+        if (pattern !== undefined) {
+          return { pattern, deleted: await deletePattern(connection, cache, pattern) }
+        }
+        throw new Problem(501, 'Entries carry no tags yet.')
+      },
+    )
 
     app.get('/api/cache/stats', async () => ({
       ...(await cache.stats()),

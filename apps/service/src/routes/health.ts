@@ -15,7 +15,11 @@ export const healthRoutes: RouteGroup =
       return {
         status: stopping() ? 'stopping' : working ? 'ok' : 'degraded',
         uptime: Math.round(process.uptime()),
-        cache: { status, ...(latency === undefined ? {} : { latency }), ...(error ? { error } : {}) },
+        cache: {
+          status,
+          ...(latency === undefined ? {} : { latency }),
+          ...(error ? { error } : {}),
+        },
         queue: { status: connection.available && queue.running ? 'ok' : 'waiting for Redis' },
         source: { status: 'ok', queries: database.queries },
       }
