@@ -52,6 +52,11 @@ export interface Connection {
   readonly maxValueBytes: number
   /** Whether a call made now would be tried; `false` means it would be refused at once. */
   readonly available: boolean
+  /**
+   * The clock of the server that holds `key`, in epoch milliseconds with fractions; never ahead of
+   * it. Undefined while it is not known.
+   */
+  serverNow(key: string): number | undefined
 
   /** The string at `key`, or `null`; calls of one tick share one MGET. Another type reads as `null`. */
   get(key: string, options?: CallOptions): Promise<string | null>

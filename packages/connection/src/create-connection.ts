@@ -141,6 +141,7 @@ export function createConnection(lease: Lease): Connection {
     get available() {
       return !closed && guard.available
     },
+    serverNow: (key) => known(key)?.link.serverNow(),
     get: (key, call) => get(key, 'utf8', call) as Promise<string | null>,
     getBuffer: (key, call) => get(key, 'buffer', call) as Promise<Buffer | null>,
     getMany: (keys, call) => getMany(keys, 'utf8', call) as Promise<(string | null)[]>,

@@ -39,6 +39,8 @@ export interface Link {
   /** The last thing that went wrong with the connection, scrubbed. */
   readonly lastError: Error | undefined
   readonly usable: boolean
+  /** The server's clock now, in epoch milliseconds; undefined while it is not known. */
+  serverNow(): number | undefined
   readonly reconnects: number
   isolate(on: boolean): void
   resetBreakers(): void
@@ -227,6 +229,7 @@ export function createLink(deps: LinkDeps): Link {
     get usable() {
       return toldUsable
     },
+    serverNow: () => (pulse.known ? pulse.at(clock.now()) / 1000 : undefined),
     get reconnects() {
       return Math.max(0, readies - 1)
     },
