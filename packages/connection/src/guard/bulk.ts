@@ -20,8 +20,8 @@ export function inChunks(
   make: MakeChunk,
   send: (flight: Flight) => void,
 ): Promise<unknown[]> {
+  if (keys.length === 0) return Promise.resolve([])
   const out = new Array<unknown>(keys.length).fill(null)
-  if (keys.length === 0) return Promise.resolve(out)
   return new Promise((resolve, reject) => {
     let left = Math.ceil(keys.length / size)
     const done = (): void => {

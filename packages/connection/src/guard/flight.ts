@@ -27,7 +27,7 @@ export interface Flight extends Expirable {
   /** Decides the node in a cluster. */
   readonly key: string | undefined
   readonly encoding: 'utf8' | 'buffer'
-  readonly payload: PlainPayload | ScriptPayload
+  payload: PlainPayload | ScriptPayload
   /** The command in flight; gone once it is answered or defused. */
   command: IoredisCommand | undefined
   /**
@@ -64,8 +64,23 @@ export interface FlightSource {
   fail(error: CorralError): void
 }
 
-/** Fills in a flight; `onExpire` is told when its time is over. */
+const NOTHING: PlainPayload = { name: 'ping', args: [] }
+
+/**
+ * Fills in a flight; `onExpire` is told when its time is over.
+ *
+ * Once its callers are told it lets go of them and of what it carried: tables that V8 has outgrown
+ * keep flights for a while, and the garbage collector would carry their promises and values into
+ * the old generation with them. Measured: that doubled the cost of a batched `get`.
+ */
 export function createFlight(source: FlightSource, onExpire: (flight: Flight) => void): Flight {
+  let callers: FlightSource | undefined = source
+  const tell = (): FlightSource | undefined => {
+    const told = callers
+    callers = undefined
+    flight.payload = NOTHING
+    return told
+  }
   const flight: Flight = {
     what: source.what,
     effect: source.effect ?? 'read',
@@ -80,8 +95,8 @@ export function createFlight(source: FlightSource, onExpire: (flight: Flight) =>
     settled: false,
     command: undefined,
     doubt: undefined,
-    succeed: source.succeed,
-    fail: source.fail,
+    succeed: (reply) => tell()?.succeed(reply),
+    fail: (error) => tell()?.fail(error),
     expire: () => onExpire(flight),
   }
   return flight

@@ -9,9 +9,12 @@ const MOST_REPLY_BYTES = 256 * 1024
 
 export type Encoding = 'utf8' | 'buffer'
 
+/** The callers of one command. */
 interface GetBatch {
   readonly durationMs: number
   readonly encoding: Encoding
+  /** How many keys it takes. */
+  readonly room: number
   readonly keys: string[]
   readonly resolves: ((value: unknown) => void)[]
   readonly rejects: ((error: CorralError) => void)[]
@@ -46,10 +49,15 @@ export function createGetBatches(
   let meanReplyBytes = 200
 
   function openBatch(encoding: Encoding, durationMs: number): GetBatch {
-    for (const batch of batches) {
-      if (batch.durationMs === durationMs && batch.encoding === encoding) return batch
+    // Of several of one kind only the newest can have room; in a cluster none ever has.
+    for (let i = oneKeyPerGet ? -1 : batches.length - 1; i >= 0; i--) {
+      const open = batches[i]!
+      if (open.durationMs !== durationMs || open.encoding !== encoding) continue
+      if (open.keys.length < open.room) return open
+      break
     }
-    const batch: GetBatch = { durationMs, encoding, keys: [], resolves: [], rejects: [] }
+    const room = chunkSize()
+    const batch: GetBatch = { durationMs, encoding, room, keys: [], resolves: [], rejects: [] }
     batches.push(batch)
     schedule()
     return batch
@@ -87,6 +95,20 @@ export function createGetBatches(
       },
     })
 
+  function flightOf(batch: GetBatch): Flight {
+    const { keys, resolves, rejects } = batch
+    return flight(
+      keys,
+      batch,
+      (values) => {
+        for (let i = 0; i < resolves.length; i++) resolves[i]!(values[i])
+      },
+      (error) => {
+        for (const reject of rejects) reject(error)
+      },
+    )
+  }
+
   return {
     get(key, encoding, durationMs) {
       const refused = link.refusal('read')
@@ -101,26 +123,8 @@ export function createGetBatches(
     chunkSize,
     flight,
     flush(flights) {
-      const size = chunkSize()
-      for (const batch of batches) {
-        const { keys, resolves, rejects } = batch
-        for (let from = 0; from < keys.length; from += size) {
-          const chunk = keys.slice(from, from + size)
-          const to = from + chunk.length
-          flights.push(
-            flight(
-              chunk,
-              batch,
-              (values) => {
-                for (let i = from; i < to; i++) resolves[i]?.(values[i - from])
-              },
-              (error) => {
-                for (let i = from; i < to; i++) rejects[i]?.(error)
-              },
-            ),
-          )
-        }
-      }
+      if (batches.length === 0) return
+      for (const batch of batches) flights.push(flightOf(batch))
       batches = []
     },
   }

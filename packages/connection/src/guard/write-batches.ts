@@ -10,13 +10,19 @@ export const MOST_KEYS_PER_SCRIPT = 100
 
 interface EachBatch {
   readonly script: EachScript
-  readonly slot: number
   readonly durationMs: number
-  readonly order: number
   readonly keys: string[]
   readonly args: Argument[]
   readonly resolves: ((value: unknown) => void)[]
   readonly rejects: ((error: CorralError) => void)[]
+}
+
+/** The open batches of one slot: only among them can two writes be about one key. */
+interface Lane {
+  readonly slot: number
+  readonly batches: EachBatch[]
+  /** Which of them wrote a key last; kept once a write could join one before the newest. */
+  lastWrite: Map<string, number> | undefined
 }
 
 /** The writes of one tick, in the order of the calls as far as it can be told from outside. */
@@ -38,37 +44,47 @@ export interface WriteBatches {
 /** @param schedule called when there is something to flush */
 export function createWriteBatches(link: Link, schedule: () => void): WriteBatches {
   let writes: (EachBatch | Flight)[] = []
-  /** The last batch of this tick that holds a key: program order must survive the grouping. */
-  let lastWrite = new Map<string, number>()
-  /** No batch before this one may be joined. */
-  let barrier = 0
+  const lanes = new Map<number, Lane>()
+  let lane: Lane | undefined
 
+  function laneOf(slot: number): Lane {
+    if (lane?.slot === slot) return lane
+    lane = lanes.get(slot)
+    if (lane === undefined) {
+      lane = { slot, batches: [], lastWrite: undefined }
+      lanes.set(slot, lane)
+    }
+    return lane
+  }
+
+  /** Nothing that comes later may join a batch of now. */
+  function closeBatches(): void {
+    lanes.clear()
+    lane = undefined
+  }
+
+  /** Program order must survive the grouping: a write never joins a batch before its key's last. */
   function openBatch(script: EachScript, key: string, slot: number, durationMs: number): EachBatch {
-    const first = Math.max(barrier, lastWrite.get(key) ?? 0)
-    for (let i = writes.length - 1; i >= first; i--) {
-      const open = writes[i] as EachBatch
-      if (
-        open.script === script &&
-        open.slot === slot &&
-        open.durationMs === durationMs &&
-        open.keys.length < MOST_KEYS_PER_SCRIPT
-      ) {
-        return open
-      }
+    const open = laneOf(slot)
+    const { batches } = open
+    let at = batches.length - 1
+    const newest = batches[at]
+    if (newest !== undefined && !takes(newest, script, durationMs)) {
+      // Another kind of write came between. Most ticks have one kind and never need the map.
+      open.lastWrite ??= lastWrites(batches)
+      const first = open.lastWrite.get(key) ?? 0
+      do at--
+      while (at >= first && !takes(batches[at]!, script, durationMs))
+      if (at < first) at = -1
     }
-    const batch: EachBatch = {
-      script,
-      slot,
-      durationMs,
-      order: writes.length,
-      keys: [],
-      args: [],
-      resolves: [],
-      rejects: [],
+    if (at < 0 || batches[at]!.keys.length >= MOST_KEYS_PER_SCRIPT) {
+      const batch: EachBatch = { script, durationMs, keys: [], args: [], resolves: [], rejects: [] }
+      at = batches.push(batch) - 1
+      writes.push(batch)
+      schedule()
     }
-    writes.push(batch)
-    schedule()
-    return batch
+    open.lastWrite?.set(key, at)
+    return batches[at]!
   }
 
   return {
@@ -76,7 +92,6 @@ export function createWriteBatches(link: Link, schedule: () => void): WriteBatch
       const refused = link.refusal(script.memory)
       if (refused !== undefined) return Promise.reject(refused)
       const batch = openBatch(script, key, slot, durationMs)
-      lastWrite.set(key, batch.order)
       return new Promise((resolve, reject) => {
         batch.keys.push(key)
         for (const arg of args) batch.args.push(arg)
@@ -86,17 +101,26 @@ export function createWriteBatches(link: Link, schedule: () => void): WriteBatch
     },
     alone(flight) {
       writes.push(flight)
-      barrier = writes.length
+      closeBatches()
       schedule()
     },
     flush(flights) {
       if (writes.length === 0) return
       for (const write of writes) flights.push('resolves' in write ? flightOf(link, write) : write)
       writes = []
-      lastWrite = new Map()
-      barrier = 0
+      closeBatches()
     },
   }
+}
+
+function takes(batch: EachBatch, script: EachScript, durationMs: number): boolean {
+  return batch.script === script && batch.durationMs === durationMs
+}
+
+function lastWrites(batches: readonly EachBatch[]): Map<string, number> {
+  const last = new Map<string, number>()
+  for (const [at, { keys }] of batches.entries()) for (const key of keys) last.set(key, at)
+  return last
 }
 
 function flightOf(link: Link, batch: EachBatch): Flight {

@@ -1,0 +1,133 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { defineEachScript, type EachScript } from '../script.ts'
+import { createFlight, type Flight, type ScriptPayload } from './flight.ts'
+import type { Link } from './link.ts'
+import { createWriteBatches, MOST_KEYS_PER_SCRIPT } from './write-batches.ts'
+
+const store = defineEachScript({ name: 'store', argsPerKey: 1, lua: 'return {}' })
+const drop = defineEachScript({ name: 'drop', argsPerKey: 1, lua: 'return {}' })
+
+/** As much of a link as gathering writes needs. */
+const link = {
+  refusal: () => undefined,
+  flight: (source) => createFlight(source, () => undefined),
+} as Pick<Link, 'refusal' | 'flight'> as Link
+
+interface Call {
+  readonly script: EachScript
+  readonly key: string
+  readonly slot: number
+  readonly durationMs: number
+  readonly alone: boolean
+}
+
+/** Gathers the calls of one tick; each carries its own number as its argument. */
+function gather(calls: readonly Call[]): Flight[] {
+  const writes = createWriteBatches(link, () => undefined)
+  calls.forEach(({ script, key, slot, durationMs, alone }, number) => {
+    if (alone) {
+      const payload = { script, keys: [key], args: [number] }
+      writes.alone(
+        link.flight({
+          what: 'alone',
+          durationMs,
+          payload,
+          succeed: () => undefined,
+          fail: () => undefined,
+        }),
+      )
+    } else void writes.each(script, key, slot, [number], durationMs)
+  })
+  const flights: Flight[] = []
+  writes.flush(flights)
+  return flights
+}
+
+/** The numbers of the calls about one key, in the order in which Redis would see them. */
+function seenByRedis(flights: readonly Flight[], wanted: string): number[] {
+  return flights.flatMap(({ payload }) => {
+    const { keys, args } = payload as ScriptPayload
+    return keys.flatMap((key, at) => (key === wanted ? [Number(args[at])] : []))
+  })
+}
+
+const call = fc.integer({ min: 0, max: 5 }).chain((id) =>
+  fc.record({
+    key: fc.constant(`k${id}`),
+    slot: fc.constant(id % 2),
+    script: fc.constantFrom(store, drop),
+    durationMs: fc.constantFrom(100, 200),
+    alone: fc.boolean().map((value) => value && id === 0),
+  }),
+)
+
+describe('createWriteBatches', () => {
+  test('writes of one tick to one key reach Redis in the order of the calls', () => {
+    fc.assert(
+      fc.property(fc.array(call, { maxLength: 300 }), (calls) => {
+        const flights = gather(calls)
+        for (const key of new Set(calls.map((each) => each.key))) {
+          const asked = calls.flatMap((each, number) => (each.key === key ? [number] : []))
+          expect(seenByRedis(flights, key)).toEqual(asked)
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('a script is shared by calls of one slot, up to its most keys', () => {
+    const calls = Array.from({ length: 250 }, (_, i): Call => {
+      return { script: store, key: `k${i}`, slot: 7, durationMs: 200, alone: false }
+    })
+    expect(gather(calls).map((flight) => flight.calls)).toEqual([
+      MOST_KEYS_PER_SCRIPT,
+      MOST_KEYS_PER_SCRIPT,
+      50,
+    ])
+    const spread = calls.map((each, i) => ({ ...each, slot: i % 5 }))
+    expect(gather(spread).map((flight) => flight.calls)).toEqual([50, 50, 50, 50, 50])
+  })
+
+  test('two kinds of writes in turns leave as two scripts where no key forbids it', () => {
+    const calls = Array.from({ length: 40 }, (_, i): Call => {
+      return {
+        script: i % 2 === 0 ? store : drop,
+        key: `k${i}`,
+        slot: 0,
+        durationMs: 200,
+        alone: false,
+      }
+    })
+    expect(gather(calls).map((flight) => [flight.what, flight.calls])).toEqual([
+      ['store', 20],
+      ['drop', 20],
+    ])
+  })
+
+  test('a write that stands alone divides those before it from those after it', () => {
+    const one: Call = { script: store, key: 'a', slot: 0, durationMs: 200, alone: false }
+    const flights = gather([one, { ...one, key: 'b', alone: true }, { ...one, key: 'c' }])
+    expect(flights.map((flight) => flight.what)).toEqual(['store', 'alone', 'store'])
+  })
+
+  test('an answer of its own reaches each caller; an empty one leaves all with undefined', async () => {
+    const oom = Object.assign(new Error('OOM command not allowed'), { name: 'ReplyError' })
+    const writes = createWriteBatches(link, () => undefined)
+    const [first, second] = [
+      writes.each(store, 'a', 0, [1], 200),
+      writes.each(store, 'b', 0, [2], 200),
+    ]
+    const flights: Flight[] = []
+    writes.flush(flights)
+    flights[0]?.succeed(['x', oom])
+    await expect(first).resolves.toBe('x')
+    await expect(second).rejects.toMatchObject({ code: 'REDIS_FULL' })
+
+    const third = writes.each(store, 'a', 0, [1], 200)
+    const later: Flight[] = []
+    writes.flush(later)
+    later[0]?.succeed([])
+    await expect(third).resolves.toBeUndefined()
+  })
+})
