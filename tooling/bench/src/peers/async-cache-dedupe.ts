@@ -8,7 +8,7 @@ export const openAsyncCacheDedupe: OpenCachePeer = (_url, client) => {
   const redis = client()
   const cache = createCache({
     ttl: PEER_TTL_MS / 1000,
-    storage: { type: 'redis', options: { client: redis as never } },
+    storage: { type: 'redis', options: { client: redis } },
   }).define('fetch', (key: string) => Promise.resolve(source.get(key)))
   const get = (key: string): Promise<unknown> => cache.fetch(key)
   return Promise.resolve({

@@ -4,7 +4,7 @@ import { fillByOne, type OpenCachePeer, PEER_TTL_MS } from './cache-peer.ts'
 
 /** bentocache 1 over its Redis driver, one tier. */
 export const openBentocache: OpenCachePeer = (_url, client) => {
-  const driver = redisDriver({ connection: client() as never })
+  const driver = redisDriver({ connection: client() })
   const store = bentostore().useL2Layer(driver)
   const cache = new BentoCache({ default: 'remote', stores: { remote: store } })
   const set = (key: string, value: unknown): Promise<unknown> =>

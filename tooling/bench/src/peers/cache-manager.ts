@@ -14,6 +14,8 @@ export const openCacheManager: OpenCachePeer = async (url) => {
     getMany: (keys) => cache.mget([...keys]),
     setMany: (keys, values) =>
       cache.mset(keys.map((key, i) => ({ key, value: values[i], ttl: PEER_TTL_MS }))),
-    close: async () => void (await cache.disconnect()),
+    close: async () => {
+      await cache.disconnect()
+    },
   }
 }
