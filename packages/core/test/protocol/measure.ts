@@ -87,6 +87,16 @@ async function throughput(
   return total / ((performance.now() - start) / 1000)
 }
 
+/** Microseconds that Redis spent in these commands; what a script runs inside counts within EVALSHA. */
+async function serverTime(commands: string[], script: boolean): Promise<number> {
+  const stats = await redis.info('commandstats')
+  const rows = [...stats.matchAll(/cmdstat_(\w+):calls=(\d+),usec=(\d+)/g)]
+  const counted = rows.filter(([, name]) =>
+    script ? name === 'evalsha' : commands.includes(name as string),
+  )
+  return counted.reduce((sum, [, , , us]) => sum + Number(us), 0)
+}
+
 async function prepare(): Promise<void> {
   await redis.flushall()
   await Promise.all(
@@ -98,22 +108,32 @@ async function prepare(): Promise<void> {
 
 const single: Record<string, number[]> = {}
 const many: Record<string, number[]> = {}
+const costs: Record<string, number[]> = {}
 for (let round = 0; round <= ROUNDS; round++) {
   for (const [name, run] of Object.entries(cases)) {
     await prepare()
     const one = await throughput(run, 1, 2000)
     await prepare()
+    await redis.config('RESETSTAT')
     const sixtyFour = await throughput(run, 64, 12_000)
+    const cost =
+      (await serverTime(
+        ['evalsha', 'get', 'set', 'del'],
+        name.includes('script') || name.includes('fill: GET, lease'),
+      )) / 12_000
     if (round === 0)
       continue // warm-up
     ;(single[name] ??= []).push(1000 / one)
     ;(many[name] ??= []).push(sixtyFour)
+    ;(costs[name] ??= []).push(cost)
   }
 }
-console.log('| operation | mean latency, 1 caller (ms) | ops/s, 64 callers |\n|---|---|---|')
+console.log(
+  '| operation | mean latency, 1 caller (ms) | ops/s, 64 callers | server µs |\n|---|---|---|---|',
+)
 for (const name of Object.keys(cases)) {
   console.log(
-    `| ${name} | ${median(single[name] ?? []).toFixed(3)} | ${Math.round(median(many[name] ?? []))} |`,
+    `| ${name} | ${median(single[name] ?? []).toFixed(3)} | ${Math.round(median(many[name] ?? []))} | ${median(costs[name] ?? []).toFixed(1)} |`,
   )
 }
 
