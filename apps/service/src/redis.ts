@@ -1,3 +1,4 @@
+import type { Connection } from '@corral/connection'
 import { Redis } from 'ioredis'
 import type { FastifyBaseLogger } from 'fastify'
 import { within } from './within.ts'
@@ -50,6 +51,23 @@ export function openRedis(url: string, log: FastifyBaseLogger): SharedRedis {
       copies.forEach(hangUp)
     },
   }
+}
+
+/**
+ * Waits for Redis, so that the first requests find it; no longer than until it is clear that it is
+ * away.
+ */
+export async function firstContact(client: Redis, connection: Connection): Promise<void> {
+  if (connection.available || client.status === 'reconnecting') return
+  let done = (): void => {}
+  const known = new Promise<void>((resolve) => {
+    done = resolve
+  })
+  const stop = connection.onAvailability(done)
+  client.once('error', done)
+  await within(known, 2000)
+  client.off('error', done)
+  stop()
 }
 
 /**

@@ -10,7 +10,7 @@ import { registerMethodNotAllowed } from './plugins/method-not-allowed.ts'
 import { answerBrokenRequest, registerProblems, sendProblem } from './plugins/problem.ts'
 import { createRefreshQueue } from './queue.ts'
 import { createReader } from './reader.ts'
-import { openRedis } from './redis.ts'
+import { firstContact, openRedis } from './redis.ts'
 import { routeGroups } from './routes/index.ts'
 import { createSource, userKey } from './source.ts'
 
@@ -31,14 +31,14 @@ export interface Service {
 export async function buildService(config: ServiceConfig): Promise<Service> {
   const app = createApp(config)
   const { log } = app
+  const shared = openRedis(config.redisUrl, log)
+  const redis = shared.client
+  const connection = shareConnection(redis)
   const database = await openDatabase({
     users: config.databaseUsers,
     latencyMs: config.databaseLatencyMs,
     pool: config.databasePool,
   })
-  const shared = openRedis(config.redisUrl, log)
-  const redis = shared.client
-  const connection = shareConnection(redis)
   const cache = createCache({
     connection,
     namespace: config.cacheNamespace,
@@ -67,6 +67,7 @@ export async function buildService(config: ServiceConfig): Promise<Service> {
   for (const routes of routeGroups) await app.register(routes(context))
   closeMethods()
   await app.ready()
+  await firstContact(redis, connection)
 
   async function close(): Promise<boolean> {
     await app.close()

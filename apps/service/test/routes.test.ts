@@ -89,7 +89,7 @@ describe('PUT /api/users/:id', () => {
     expect(after.json()).toEqual(put.json())
   })
 
-  it('knows users that came into being after their absence was remembered only as absent', async () => {
+  it('is 404 for a user that is not there', async () => {
     expect((await send('PUT', '/api/users/201', { credits: 1 })).statusCode).toBe(404)
   })
 
