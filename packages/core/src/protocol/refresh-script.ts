@@ -66,6 +66,6 @@ export const refreshScript: Script<RefreshRequest, RefreshReply> = {
     if (Number(raw) === LATE) return { status: 'late' }
     const reply = decodeLease(raw as [unknown, unknown])
     if (reply.status !== 'entry') return reply
-    return { status: 'changed', text: (reply.text as string | null) ?? undefined }
+    return { status: 'changed', text: reply.text ?? undefined }
   },
 }

@@ -15,6 +15,7 @@ import {
 import { runScript, serverNow } from './run-script.ts'
 
 const ROUNDS = 5
+const print = (line: string): boolean => process.stdout.write(`${line}\n`)
 const server = await startRedis()
 const redis = new Redis(server.url)
 const deadline = (await serverNow(redis)) + 3_600_000
@@ -128,11 +129,11 @@ for (let round = 0; round <= ROUNDS; round++) {
     ;(costs[name] ??= []).push(cost)
   }
 }
-console.log(
+print(
   '| operation | mean latency, 1 caller (ms) | ops/s, 64 callers | server µs |\n|---|---|---|---|',
 )
 for (const name of Object.keys(cases)) {
-  console.log(
+  print(
     `| ${name} | ${median(single[name] ?? []).toFixed(3)} | ${Math.round(median(many[name] ?? []))} | ${median(costs[name] ?? []).toFixed(1)} |`,
   )
 }
@@ -155,7 +156,7 @@ const batches: Record<string, () => Promise<unknown>> = {
       operations: hundred.map((i) => ({ op: 'delete' as const, key: key(i) })),
     }),
 }
-console.log(
+print(
   '\n| batch | entries/s, 1 caller | entries/s, 5 callers | server time per call (µs) |\n|---|---|---|---|',
 )
 for (const [name, run] of Object.entries(batches)) {
@@ -175,12 +176,12 @@ for (const [name, run] of Object.entries(batches)) {
   const perCall = sets.map(
     ([, , n, us]) => (Number(us) / Number(n)) * (name.includes('SET PX') ? 100 : 1),
   )
-  console.log(
+  print(
     `| ${name} | ${Math.round(median(one))} | ${Math.round(median(five))} | ${perCall.map((us) => us.toFixed(0)).join()} |`,
   )
 }
 
-console.log('\n| text | encode ns | decode ns | JSON.parse alone ns |\n|---|---|---|---|')
+print('\n| text | encode ns | decode ns | JSON.parse alone ns |\n|---|---|---|---|')
 for (const [name, sample] of [
   ['200 B', value],
   ['4 KB', Array.from({ length: 40 }, (_, i) => ({ id: i, name: 'y'.repeat(80) }))],
@@ -203,7 +204,7 @@ for (const [name, sample] of [
     }
     return median(rounds).toFixed(0)
   }
-  console.log(
+  print(
     `| ${name} | ${time(() => encodeEntry({ redisKey: 'b::k', value: sample, tags: ['t'] }))} | ${time(() => decodeEntry(text, 'b::k'))} | ${time(() => JSON.parse(text))} |`,
   )
 }

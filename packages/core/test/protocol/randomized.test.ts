@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { startRedis, type TestRedis } from '@corral/testing'
 import { Cluster, Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -17,7 +16,7 @@ import {
 import { allGuards, type Guard } from './model/guards.ts'
 import { createLedger, Violation } from './model/ledger.ts'
 import { plantedLua } from './model/planted-lua.ts'
-import { execute, nowUs, type Client, type Plant } from './model/real-run.ts'
+import { execute, nowUs, slowSource, type Client, type Plant } from './model/real-run.ts'
 
 const KEYS = Array.from({ length: 6 }, (_, i) => `${NAMESPACE}::${i}`)
 const CHANGES: readonly Change[] = [
@@ -79,7 +78,7 @@ async function runFreely({ connect, clients, commands, skewUs, seed, plant }: Ru
       const reply = await execute(redis, ledger, next.value, plant)
       if (next.value.do === 'load') {
         loads++
-        await sleep(random(3)) // the source is slow to answer with what it read
+        await slowSource(random(3))
       }
       next = flow.next(reply)
     }

@@ -27,7 +27,7 @@ export function* run<Q, R>(
   request: Q,
   fallible = false,
 ): Generator<Command, R | undefined, unknown> {
-  const reply = yield { do: 'run', script: script as Script<never, unknown>, request, fallible }
+  const reply = yield { do: 'run', script: script, request, fallible }
   return reply as R | undefined
 }
 

@@ -29,17 +29,17 @@ export function runOnModel<Q, R>(
   script: Script<Q, R>,
   request: Q,
 ): R {
-  const model = models.get(script as Script<never, unknown>)
+  const model = models.get(script)
   if (!model) throw new Error(`no model of ${script.name}`)
   return model(redis, guards, request as never) as R
 }
 
 const models = new Map<Script<never, unknown>, (r: MiniRedis, g: Guards, q: never) => unknown>([
-  [leaseScript as Script<never, unknown>, lease],
-  [refreshScript as Script<never, unknown>, refresh],
-  [writeScript as Script<never, unknown>, write],
-  [stampScript as Script<never, unknown>, stamp],
-  [sweepScript as Script<never, unknown>, sweep],
+  [leaseScript, lease],
+  [refreshScript, refresh],
+  [writeScript, write],
+  [stampScript, stamp],
+  [sweepScript, sweep],
 ])
 
 function isLate(redis: MiniRedis, guards: Guards, key: string, deadlineMs: number): boolean {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Cluster, Redis } from 'ioredis'
+import type { Cluster, Redis } from 'ioredis'
 import { refreshLeaseKey, type Script } from '../../../src/protocol/index.ts'
 import { runScript } from '../run-script.ts'
 import type { Command } from './command.ts'
@@ -17,6 +17,9 @@ const nothingPlanted: Plant = (script) => script
 
 // A hair ahead of the server, so that a lease that has just run out is not taken for one that stands.
 export const nowUs = (): number => Date.now() * 1000 + 1000
+
+/** The source has read, and is slow to answer: this is where a load becomes stale. */
+export const slowSource = (ms: number): Promise<void> => sleep(ms)
 
 /** `runModel`, on a real Redis: one command at a time, in the chosen order, looked at after each. */
 export async function runReal(
