@@ -1,0 +1,70 @@
+import { randomUUID } from 'node:crypto'
+import type { Connection, SignalState } from '@corral/connection'
+
+/** Where this process hears that a lock was handed to one of its waiters. */
+export interface Mailbox {
+  /** What entries in a line say; undefined before the first wait, `-` while nothing can be heard. */
+  readonly address: string | undefined
+  readonly hears: boolean
+  /** Opens it with the first wait; resolves when it hears, or when it is clear that it may not. */
+  open(): Promise<void>
+  /** Calls `told` when the lock is handed to `token`; `changed` when hearing began or ended. */
+  expect(token: string, told: () => void): void
+  forget(token: string): void
+  onChange(listener: () => void): () => void
+  close(): void
+}
+
+export function createMailbox(connection: Connection): Mailbox {
+  const { signals } = connection
+  const channel = `corral:locks:${randomUUID()}`
+  const expected = new Map<string, () => void>()
+  const listeners = new Set<() => void>()
+  let opening: Promise<void> | undefined
+  let settled = false
+  let state: SignalState = 'off'
+  let unsubscribe: (() => void) | undefined
+
+  function onState(next: SignalState): void {
+    const heard = state === 'on'
+    state = next
+    if (heard !== (next === 'on')) for (const listener of listeners) listener()
+  }
+
+  async function start(): Promise<void> {
+    try {
+      unsubscribe = signals.subscribe(channel, {
+        message(message) {
+          expected.get(message.slice(message.lastIndexOf(' ') + 1))?.()
+        },
+        state: onState,
+      })
+      await signals.whenOn(connection.deadlineMs)
+    } catch {
+      // Waiters look by themselves, and are told when signals come later.
+    }
+    settled = true
+  }
+
+  return {
+    get address() {
+      if (!settled) return undefined
+      return state === 'on' ? channel : '-'
+    },
+    get hears() {
+      return state === 'on'
+    },
+    open: () => (opening ??= start()),
+    expect: (token, told) => void expected.set(token, told),
+    forget: (token) => void expected.delete(token),
+    onChange(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    close() {
+      unsubscribe?.()
+      expected.clear()
+      listeners.clear()
+    },
+  }
+}
