@@ -1,4 +1,5 @@
 import { type Connection, shareConnection } from '@corral/connection'
+import { type Cache, createCache } from '@corral/core'
 import { startRedis, type TestRedis } from '@corral/testing'
 import { Cluster, Redis } from 'ioredis'
 
@@ -16,6 +17,8 @@ export interface Standalone {
   readonly raw: Redis
   /** Corral on an ioredis client of its own, so that a row measures one of them at a time. */
   readonly corral: Connection
+  /** Corral's cache on that connection, in Redis alone: what a user of it calls. */
+  readonly cache: Cache
   /** One more plain client, closed with the bed; for limits written by hand and for peers. */
   client(): Redis
 }
@@ -48,7 +51,9 @@ export function createBed(withPeers: boolean): Bed {
     }
     const corral = shareConnection(client(), { deadline: '10s' })
     undo.push(() => corral.close())
-    return { url, raw: client(), corral, client }
+    const cache = createCache({ connection: corral, namespace: 'bench', ttl: '1h' })
+    undo.push(() => cache.close())
+    return { url, raw: client(), corral, cache, client }
   }
 
   async function startCluster(): Promise<Clustered> {

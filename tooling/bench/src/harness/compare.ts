@@ -6,14 +6,16 @@ export interface Field {
   readonly floor: Floor | undefined
   readonly raw: Contender
   readonly corral: Contender
+  readonly connection?: Contender
   readonly peers?: readonly Contender[]
   readonly limits?: readonly Contender[]
 }
 
 /** Lets all contenders of a line work in turns. */
 export async function compare(field: Field, effort: Effort): Promise<Line> {
-  const { name, floor, raw, corral, peers = [], limits = [] } = field
-  const all = await alternate([raw, corral, ...peers, ...limits], effort)
+  const { name, floor, raw, corral, connection, peers = [], limits = [] } = field
+  const below = connection === undefined ? [] : [connection]
+  const all = await alternate([raw, corral, ...peers, ...limits, ...below], effort)
   const [reference, own, ...others] = all as [Measured, Measured, ...Measured[]]
   return {
     name,
@@ -21,6 +23,7 @@ export async function compare(field: Field, effort: Effort): Promise<Line> {
     reference,
     corral: own,
     peers: others.slice(0, peers.length),
-    limits: others.slice(peers.length),
+    limits: others.slice(peers.length, peers.length + limits.length),
+    connection: others[peers.length + limits.length],
   }
 }

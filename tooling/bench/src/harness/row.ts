@@ -14,8 +14,11 @@ export interface Floor {
 export interface Line {
   readonly name: string
   readonly floor: Floor | undefined
-  /** Corral's own figure; the first contender was the raw client. */
+  /** Corral's own figure, which is judged. */
   readonly corral: Measured
+  /** The same through the connection alone: the rest is what the cache above it costs. */
+  readonly connection: Measured | undefined
+  /** The raw client. */
   readonly reference: Measured
   readonly peers: readonly Measured[]
   /** Limits written by hand, to see what is left. */

@@ -21,7 +21,17 @@ export function bestOf(peers: Line['peers']): Line['peers'][number] | undefined 
   return peers.toSorted((a, b) => b.rate.median - a.rate.median)[0]
 }
 
-const HEAD = ['row', 'floor', 'Corral', 'rate', 'CPU us (raw)', 'best peer', 'by hand', 'verdict']
+const HEAD = [
+  'row',
+  'floor',
+  'Corral',
+  'rate',
+  'CPU us (raw)',
+  'connection alone',
+  'best peer',
+  'by hand',
+  'verdict',
+]
 
 /** The table as Markdown. */
 export function tableOf(lines: readonly Line[]): string {
@@ -30,7 +40,7 @@ export function tableOf(lines: readonly Line[]): string {
 }
 
 export function cellsOf(line: Line): string[] {
-  const { floor, corral, peers, limits } = line
+  const { floor, corral, connection, peers, limits } = line
   const micros = floor?.kind === 'micros'
   const best = bestOf(peers)
   return [
@@ -39,6 +49,9 @@ export function cellsOf(line: Line): string[] {
     micros ? ranged(corral.extraMicros, ' us') : ranged(corral.ratio, 'x'),
     `${Math.round(corral.rate.median / 1000)}k/s`,
     `${corral.cpuMicros.median.toFixed(2)} (${line.reference.cpuMicros.median.toFixed(2)})`,
+    connection === undefined
+      ? ''
+      : `${ranged(connection.ratio, 'x')}, ${connection.cpuMicros.median.toFixed(2)} us`,
     best === undefined ? '' : `${best.name} ${ranged(best.ratio, 'x')}`,
     limits.map(({ name, ratio }) => `${name} ${ranged(ratio, 'x')}`).join(', '),
     verdictOf(line),

@@ -8,9 +8,10 @@ import { openCachePeers } from '../peers/index.ts'
 export const getManyRow: Row = {
   name: 'getMany',
   async *measure(bed, effort) {
-    const { raw, corral, client, url } = await bed.standalone()
+    const { raw, corral, cache, client, url } = await bed.standalone()
     const all = Array.from({ length: KEYS }, (_, id) => `bench:many:${id}`)
     await raw.mset(all.flatMap((key, id) => [key, payloadOf(200, id)]))
+    await cache.setMany(records(200).map((value, id) => ({ key: all[id]!, value })))
     const peers = bed.withPeers ? await openCachePeers(url, client) : []
     for (const peer of peers) await peer.fill(all, records(200))
     for (const count of [100, 1000]) {
@@ -20,7 +21,13 @@ export const getManyRow: Row = {
           name: `getMany, ${count} keys`,
           floor: { kind: 'ratio', value: 0.95, lead: 0.95 },
           raw: callersOf('ioredis', 1, async () => decodeAll(await raw.mget(keys)), count),
-          corral: callersOf('corral', 1, async () => decodeAll(await corral.getMany(keys)), count),
+          corral: callersOf('corral', 1, async () => allFound(await cache.getMany(keys)), count),
+          connection: callersOf(
+            'connection',
+            1,
+            async () => decodeAll(await corral.getMany(keys)),
+            count,
+          ),
           peers: peers.flatMap(({ name, getMany }) =>
             getMany === undefined ? [] : [callersOf(name, 1, () => getMany(keys), count)],
           ),
@@ -37,4 +44,8 @@ function decodeAll(texts: readonly (string | null)[]): unknown[] {
     if (text === null) throw new Error('getMany: a key of the benchmark is missing')
     return JSON.parse(text)
   })
+}
+
+function allFound(values: readonly unknown[]): void {
+  if (values.includes(undefined)) throw new Error('getMany: an entry of the benchmark is missing')
 }

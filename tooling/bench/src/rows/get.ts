@@ -17,12 +17,13 @@ const SIZES = [
 export const getRow: Row = {
   name: 'get',
   async *measure(bed, effort) {
-    const { raw, corral, client, url } = await bed.standalone()
+    const { raw, corral, cache, client, url } = await bed.standalone()
     const byHand = mgetByHand(client())
     for (const bytes of [200, 4096]) {
       const keys = Array.from({ length: KEYS }, (_, id) => `bench:get:${bytes}:${id}`)
       await raw.mset(keys.flatMap((key, id) => [key, payloadOf(bytes, id)]))
       const keyOf = (turn: number): string => keys[turn % KEYS]!
+      await cache.setMany(records(bytes).map((value, id) => ({ key: keys[id]!, value })))
       const peers = bed.withPeers ? await openCachePeers(url, client) : []
       for (const peer of peers) await peer.fill(keys, records(bytes))
       for (const { callers, floor, lead } of SIZES.filter((size) => size.bytes === bytes)) {
@@ -32,6 +33,9 @@ export const getRow: Row = {
             floor: { kind: 'ratio', value: floor, lead },
             raw: callersOf('ioredis', callers, async (turn) => decode(await raw.get(keyOf(turn)))),
             corral: callersOf('corral', callers, async (turn) =>
+              found(await cache.get(keyOf(turn))),
+            ),
+            connection: callersOf('connection', callers, async (turn) =>
               decode(await corral.get(keyOf(turn))),
             ),
             peers: peers.map((peer) =>
@@ -45,6 +49,11 @@ export const getRow: Row = {
       for (const peer of peers) await peer.close()
     }
   },
+}
+
+function found(value: unknown): unknown {
+  if (value === undefined) throw new Error('get: an entry of the benchmark is missing')
+  return value
 }
 
 /** A miss in this row is a fault of the row. */

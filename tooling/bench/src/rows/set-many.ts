@@ -12,7 +12,7 @@ const TTL_MS = 3_600_000
 export const setManyRow: Row = {
   name: 'setMany',
   async *measure(bed, effort) {
-    const { raw, corral, client, url } = await bed.standalone()
+    const { raw, corral, cache, client, url } = await bed.standalone()
     const keys = Array.from({ length: COUNT }, (_, id) => `bench:set-many:${id}`)
     const values = records(200, COUNT)
     const peers = bed.withPeers ? await openCachePeers(url, client) : []
@@ -34,6 +34,18 @@ export const setManyRow: Row = {
         ),
         corral: callersOf(
           'corral',
+          1,
+          async () => {
+            const done = await cache.setMany(
+              keys.map((key, i) => ({ key, value: values[i] })),
+              TTL_MS / 1000,
+            )
+            if (done.includes(false)) throw new Error('setMany: Corral did not store all')
+          },
+          COUNT,
+        ),
+        connection: callersOf(
+          'connection',
           1,
           () => {
             const args: (string | number)[] = []

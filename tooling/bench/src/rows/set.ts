@@ -16,7 +16,7 @@ const TTL_MS = 3_600_000
 export const setRow: Row = {
   name: 'set',
   async *measure(bed, effort) {
-    const { raw, corral, client, url } = await bed.standalone()
+    const { raw, corral, cache, client, url } = await bed.standalone()
     const values = records(200)
     const keyOf = (turn: number): string => `bench:set:${turn % KEYS}`
     const textOf = (turn: number): string => JSON.stringify(values[turn % KEYS])
@@ -31,7 +31,10 @@ export const setRow: Row = {
           raw: callersOf('ioredis', callers, (turn) =>
             raw.set(keyOf(turn), textOf(turn), 'PX', TTL_MS),
           ),
-          corral: callersOf('corral', callers, (turn) =>
+          corral: callersOf('corral', callers, async (turn) =>
+            stored(await cache.set(keyOf(turn), values[turn % KEYS], TTL_MS / 1000)),
+          ),
+          connection: callersOf('connection', callers, (turn) =>
             corral.set(keyOf(turn), textOf(turn), { ttlMs: TTL_MS }),
           ),
           peers: peers.flatMap(({ name, set }) =>
@@ -51,4 +54,8 @@ export const setRow: Row = {
     }
     for (const peer of peers) await peer.close()
   },
+}
+
+function stored(done: boolean): void {
+  if (!done) throw new Error('set: Corral did not store')
 }
