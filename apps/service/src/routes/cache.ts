@@ -54,7 +54,7 @@ export const cacheRoutes: RouteGroup =
         const { key, pattern } = request.body
         if (key !== undefined) {
           const acknowledged = await cache.delete(key)
-          // Not acknowledged: this process serves the key no more, and Redis is told when it is back.
+          // Redis may have it still.
           return reply.code(acknowledged ? 200 : 202).send({ key, acknowledged })
         }
         if (pattern !== undefined) {

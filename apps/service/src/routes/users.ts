@@ -34,7 +34,7 @@ export const userRoutes: RouteGroup =
         if (user === undefined) throw noUser(id)
         // The database has it; that the cache could not be told yet is no failure of the write.
         const gone = await cache.delete(userKey(id))
-        reply.header('x-cache-invalidation', gone ? 'done' : 'pending')
+        reply.header('x-cache-invalidation', gone ? 'done' : 'unacknowledged')
         return user
       },
     )
