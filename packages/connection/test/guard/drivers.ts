@@ -12,7 +12,7 @@ export interface Client {
   once(event: string, listener: (...args: never[]) => void): unknown
   off(event: string, listener: (...args: never[]) => void): unknown
   eventNames(): (string | symbol)[]
-  listenerCount(event: string | symbol): number
+  listeners(event: string | symbol): unknown[]
   call(...args: (string | number | Buffer)[]): Promise<unknown>
   get(key: string): Promise<string | null>
   set(key: string, value: string): Promise<unknown>

@@ -1,0 +1,4 @@
+import { driver } from '../guard/drivers.ts'
+import { describeFaults } from './fault-suite.ts'
+
+describeFaults(driver(5, 5))
