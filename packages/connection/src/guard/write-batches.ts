@@ -44,23 +44,28 @@ export interface WriteBatches {
 /** @param schedule called when there is something to flush */
 export function createWriteBatches(link: Link, schedule: () => void): WriteBatches {
   let writes: (EachBatch | Flight)[] = []
-  const lanes = new Map<number, Lane>()
+  /** The lane of the last write; mostly the only one. */
   let lane: Lane | undefined
+  let lanes: Map<number, Lane> | undefined
 
   function laneOf(slot: number): Lane {
     if (lane?.slot === slot) return lane
-    lane = lanes.get(slot)
+    if (lane !== undefined) lanes ??= new Map([[lane.slot, lane]])
+    lane = lanes?.get(slot)
     if (lane === undefined) {
       lane = { slot, batches: [], lastWrite: undefined }
-      lanes.set(slot, lane)
+      lanes?.set(slot, lane)
     }
     return lane
   }
 
-  /** Nothing that comes later may join a batch of now. */
+  /**
+   * Nothing that comes later may join a batch of now. A new map, not an emptied one: V8 links the
+   * table of an emptied map to the next, and so would keep all of them with what they held.
+   */
   function closeBatches(): void {
-    lanes.clear()
     lane = undefined
+    lanes = undefined
   }
 
   /** Program order must survive the grouping: a write never joins a batch before its key's last. */
