@@ -6,19 +6,27 @@
  */
 export type SignalState = 'off' | 'arming' | 'on' | 'lost'
 
-/** What a listener to a prefix of keys is told. */
+/**
+ * What a listener to a prefix of keys is told. What it throws, or rejects with, is caught and told
+ * on the trace channel `corral:connection:warning`. A change may be told more than once.
+ */
 export interface KeyListener {
   /** Keys below the prefix that were written, deleted, evicted or expired, by anybody. */
   keys(keys: readonly string[]): void
   /** Everything may have changed (FLUSHALL, or a gap): drop all copies. */
   flush(): void
-  /** Signals were lost, or are complete again (`on`; always preceded by a {@link flush}). */
+  /**
+   * How far this prefix is told: `arming`, then `on` (always preceded by a {@link flush}) and
+   * `lost` in turns, `off` when the connection is closed. Copies may be trusted between `on` and the
+   * next other state. Never `on` where the server cannot track keys.
+   */
   state(state: SignalState): void
 }
 
 /** What a listener to a channel is told. */
 export interface ChannelListener {
   message(message: string): void
+  /** As {@link KeyListener.state}, for this channel. */
   state?(state: SignalState): void
 }
 
@@ -30,6 +38,10 @@ export type Unsubscribe = () => void
  * CLIENT TRACKING in broadcast mode for keys, PUBLISH for channels.
  */
 export interface Signals {
+  /**
+   * Of everything asked for together: `arming` also while a prefix is added, which the listeners to
+   * the others do not notice.
+   */
   readonly state: SignalState
   /** False on servers without CLIENT TRACKING: then only channels work. */
   readonly tracking: boolean
@@ -42,6 +54,11 @@ export interface Signals {
   watch(prefix: string, listener: KeyListener): Unsubscribe
   /** Tells about every message published to `channel`. */
   subscribe(channel: string, listener: ChannelListener): Unsubscribe
-  /** Resolves when the state is `on` for everything asked for so far; rejects after `timeoutMs`. */
+  /**
+   * Resolves when everything asked for so far is `on`.
+   *
+   * @throws CorralError `REDIS_UNAVAILABLE` after `timeoutMs`, or at once when the server refuses a
+   * part of it; `CONNECTION_CLOSED`
+   */
   whenOn(timeoutMs: number): Promise<void>
 }

@@ -9,6 +9,9 @@ beforeAll(async () => {
 })
 afterAll(() => redis.stop())
 
+// Less than the cluster itself takes to replace a master that hangs.
+const ELSEWHERE = { timeout: 1_000, what: 'the channel to be heard elsewhere' }
+
 const nameOf = ({ options }: Redis): string => `${options.host}:${options.port}`
 
 async function signalConnections(): Promise<Record<string, number>> {
@@ -127,7 +130,7 @@ describe.each(majors)('signals of a cluster, ioredis $major', ({ Cluster }) => {
     await waitFor(async () => {
       await redis.commandOn(other ?? 0, 'PUBLISH', 'corral:f', 'elsewhere')
       return channel.events.includes('elsewhere')
-    })
+    }, ELSEWHERE)
     await redis.resume(node)
     await waitFor(() => log.events.includes('ON'))
     expect(log.events.filter((event) => event !== 'flush')).toEqual(['LOST', 'ON'])

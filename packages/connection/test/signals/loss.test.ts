@@ -13,7 +13,7 @@ import type { WriterData } from './writer.ts'
 
 const WRITER = new URL('./writer.ts', import.meta.url)
 /** What this machine may be late by. */
-const SLACK_MS = 150
+const SLACK_MS = 250
 
 let redis: TestRedis
 let proxy: FaultProxy
@@ -195,6 +195,35 @@ describe.each(majors)('loss of signals, ioredis $major', ({ Redis }) => {
     await signals.whenOn(3_000)
     expect(late.events).toEqual(['ARMING', 'flush', 'ON'])
     expect(log.events).toEqual(['old:1'])
+  })
+
+  it('is lost while a slot has no master, and flushes when it has one', async () => {
+    const topology = new Set<() => void>()
+    let complete = true
+    const mine = signalsOf(client, {
+      complete: () => complete,
+      onTopology(listener) {
+        topology.add(listener)
+        return () => void topology.delete(listener)
+      },
+    })
+    const changed = (): void => {
+      for (const listener of topology) listener()
+    }
+    const log = keyLog()
+    mine.watch('slot:', log)
+    await mine.whenOn(2_000)
+    log.clear()
+    complete = false
+    changed()
+    await waitFor(() => log.events.length > 0)
+    expect(mine.state).toBe('lost')
+    complete = true
+    changed()
+    await mine.whenOn(2_000)
+    expect(log.events).toEqual(['LOST', 'flush', 'ON'])
+    await mine.close()
+    expect(topology.size).toBe(0)
   })
 
   it('closes in every state, leaving no socket and no timer', async () => {

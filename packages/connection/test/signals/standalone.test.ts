@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { monitor, spawnWorkers, startRedis, waitFor, type TestRedis } from '@corral/testing'
+import { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { traceChannel } from '../../src/trace.ts'
@@ -35,7 +36,8 @@ describe.each(majors)('signals of a standalone server, ioredis $major', ({ Redis
   beforeEach(async () => {
     client = new Redis(redis.port, redis.host, { maxRetriesPerRequest: null })
     await client.ping()
-    signals = signalsOf(client)
+    // Generous: a busy machine is not what is tested here.
+    signals = signalsOf(client, { deadlineMs: 2_000 })
   })
   afterEach(async () => {
     await signals.close()
@@ -243,6 +245,21 @@ describe.each(majors)('signals of a standalone server, ioredis $major', ({ Redis
     expect(client.eventNames().map((name) => client.listenerCount(name))).toEqual(listeners)
     // What MONITOR itself holds open is not the signals'.
     expect((await connections()).length - before.length).toBeLessThanOrEqual(2)
+  })
+
+  it('takes the client as BullMQ wraps it', async () => {
+    const queue = new Queue('wrapped', { connection: client })
+    const wrapped = (await queue.getBackend().client) as unknown as Redis
+    expect(wrapped).not.toBe(client)
+    const mine = signalsOf(wrapped)
+    const log = keyLog()
+    mine.watch('wrapped:', log)
+    await mine.whenOn(2_000)
+    await redis.command('SET', 'wrapped:1', 'x')
+    await waitFor(() => log.seen.has('wrapped:1'))
+    expect(log.events).toEqual(['ARMING', 'flush', 'ON', 'wrapped:1'])
+    await mine.close()
+    await queue.close()
   })
 
   it('answers a heartbeat each second in subscriber mode', async () => {
