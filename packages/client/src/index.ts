@@ -1,0 +1,23 @@
+export { CorralError, isCorralError, type Duration } from '@corral/connection'
+export type { ClientBase } from './client-base.ts'
+export { type ClientCode, clientCodes } from './errors.ts'
+export type { ConcurrencyLease } from './limits/concurrency-lease.ts'
+export {
+  type ConcurrencyLimiter,
+  type ConcurrencyResult,
+  createConcurrencyLimiter,
+} from './limits/concurrency-limiter.ts'
+export { createIncrementRateLimit, type IncrementRateLimit } from './limits/increment-rate-limit.ts'
+export type {
+  ConcurrencyOptions,
+  ManyRateOptions,
+  OnUnavailable,
+  RateAlgorithm,
+  RateLimiterOptions,
+  RateRule,
+  SingleRateOptions,
+} from './limits/options.ts'
+export type { RateLimitHeaders } from './limits/rate-limit-headers.ts'
+export type { RateLimitResult } from './limits/rate-limit-result.ts'
+export { createRateLimiter, type RateLimiter } from './limits/rate-limiter.ts'
+export type { ClientEvents } from './trace.ts'

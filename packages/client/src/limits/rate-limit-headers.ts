@@ -1,0 +1,37 @@
+import type { ResolvedRule } from './options.ts'
+import type { RateLimitResult } from './rate-limit-result.ts'
+
+/** Header fields by name, in lower case. */
+export type RateLimitHeaders = Readonly<Record<string, string>>
+
+/**
+ * `RateLimit-Policy` and `RateLimit` as draft-ietf-httpapi-ratelimit-headers has them since its 8th
+ * version, `Retry-After` on a rejection (RFC 9110), and the classic `X-RateLimit-*` trio, whose reset
+ * is in seconds from now.
+ *
+ * @example `ratelimit-policy: "api";q=100;w=60` `ratelimit: "api";r=41;t=18`
+ */
+export function rateLimitHeaders(
+  name: string,
+  rules: readonly ResolvedRule[],
+  result: RateLimitResult,
+): RateLimitHeaders {
+  const { allowed, limit, remaining, retryAfter } = result
+  const nameOf = (index: number): string =>
+    rules.length === 1 ? `"${name}"` : `"${name}-${index}"`
+  const policy = rules
+    .map(
+      ({ limit: quota, windowMs }, i) =>
+        `${nameOf(i)};q=${quota};w=${Math.max(1, Math.ceil(windowMs / 1000))}`,
+    )
+    .join(', ')
+  const wait = Math.ceil(result.resetAfter)
+  return {
+    'ratelimit-policy': policy,
+    ratelimit: `${nameOf(result.rule)};r=${remaining};t=${wait}`,
+    'x-ratelimit-limit': String(limit),
+    'x-ratelimit-remaining': String(remaining),
+    'x-ratelimit-reset': String(wait),
+    ...(allowed ? {} : { 'retry-after': String(Math.max(1, Math.ceil(retryAfter))) }),
+  }
+}

@@ -1,0 +1,19 @@
+import { channel, type Channel } from 'node:diagnostics_channel'
+
+/** The `node:diagnostics_channel` names of this package with what they carry. */
+export interface ClientEvents {
+  /** A limiter decided about a call. */
+  'corral:client:limit': {
+    readonly namespace: string
+    readonly limiter: string
+    readonly allowed: boolean
+    readonly source: 'redis' | 'local' | 'policy'
+  }
+}
+
+/** A named channel whose `hasSubscribers` is asked before a message is built. */
+export function traceChannel<Name extends keyof ClientEvents>(
+  name: Name,
+): Channel<unknown, ClientEvents[Name]> {
+  return channel(name) as Channel<unknown, ClientEvents[Name]>
+}

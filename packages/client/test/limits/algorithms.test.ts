@@ -1,0 +1,256 @@
+import { type Connection, ownKey, shareConnection } from '@corral/connection'
+import { startRedis, type TestRedis } from '@corral/testing'
+import fc from 'fast-check'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { RateAlgorithm } from '../../src/index.ts'
+import {
+  type Engine,
+  ENGINES,
+  manyRulesScript,
+  type Mode,
+  singleRuleScript,
+} from '../../src/limits/lua/limit-script.ts'
+import { resolveRule, type RateRule, type ResolvedRule } from '../../src/limits/options.ts'
+import { resultOf, type RateLimitResult } from '../../src/limits/rate-limit-result.ts'
+import { injectedTime } from './injected-time.ts'
+import { modelOf, type Model, type ModelRule } from './models.ts'
+
+let server: TestRedis
+let client: Redis
+let connection: Connection
+
+beforeAll(async () => {
+  server = await startRedis()
+  client = new Redis(server.port, server.host, { maxRetriesPerRequest: null })
+  connection = shareConnection(client, { deadline: '10s' })
+})
+
+afterAll(async () => {
+  await connection.close()
+  client.disconnect()
+  await server.stop()
+})
+
+const scripts = Object.fromEntries(
+  Object.keys(ENGINES).map((engine) => [engine, singleRuleScript(engine as Engine, injectedTime)]),
+) as Record<Engine, ReturnType<typeof singleRuleScript>>
+const many = manyRulesScript(injectedTime)
+
+let subjects = 0
+const newKey = (): string => ownKey('limit', `test:${subjects++}`, 'x')
+
+async function ask(
+  rule: ResolvedRule,
+  key: string,
+  now: number,
+  cost: number,
+  mode: Mode,
+): Promise<RateLimitResult> {
+  const { a, b, c } = rule
+  const reply = await connection.scriptEach(scripts[rule.engine], key, [a, b, c, cost, mode, now])
+  return resultOf([rule], reply as number[])
+}
+
+interface Step {
+  /** Which kind of gap: none, some µs, part of a window, about a window, several windows. */
+  readonly kind: number
+  readonly share: number
+  readonly cost: number
+}
+
+const algorithms: readonly RateAlgorithm[] = [
+  'fixed-window',
+  'sliding-window',
+  'sliding-log',
+  'token-bucket',
+  'gcra',
+]
+
+const steps = fc.array(
+  fc.record({
+    kind: fc.nat({ max: 5 }),
+    share: fc.double({ min: 0, max: 1, noNaN: true }),
+    cost: fc.integer({ min: 1, max: 4 }),
+  }),
+  { minLength: 5, maxLength: 40 },
+)
+
+function gapOf({ kind, share }: Step, window: number, limit: number): number {
+  if (kind === 0) return 0
+  if (kind === 1) return Math.round(share * 5)
+  if (kind === 2) return Math.round((share * window) / limit)
+  if (kind === 3) return Math.round(share * window)
+  if (kind === 4) return window - 2 + Math.round(share * 4)
+  return Math.round(share * 3 * window)
+}
+
+/** 2025-11-20, in µs. */
+const START = 1_763_600_000_000_000
+
+function plainModel(rule: RateRule, resolved: ResolvedRule): { model: Model; plain: ModelRule } {
+  const plain: ModelRule = {
+    algorithm: rule.algorithm,
+    limit: BigInt(rule.limit),
+    window: BigInt(Math.round(resolved.windowMs * 1000)),
+    burst: BigInt(rule.burst ?? rule.limit),
+    aligned: rule.aligned ?? false,
+  }
+  return { model: modelOf(plain), plain }
+}
+
+describe.each(algorithms)('%s against its model', (algorithm) => {
+  it('admits the same, tells the same, and names the millisecond at which it admits again', async () => {
+    const rules = fc.record({
+      limit: fc.integer({ min: 1, max: 12 }),
+      window: fc.constantFrom('1ms', '7ms', '250ms', '1s', '1m', '1h', '30 days'),
+      burst: fc.option(fc.integer({ min: 1, max: 15 }), { nil: undefined }),
+      aligned: fc.boolean(),
+    })
+    await fc.assert(
+      fc.asyncProperty(rules, steps, fc.nat({ max: 999_999 }), async (chosen, moves, offset) => {
+        const { limit, burst, aligned } = chosen
+        const bucket = algorithm === 'token-bucket' || algorithm === 'gcra'
+        const rule: RateRule = {
+          algorithm,
+          limit,
+          window: chosen.window,
+          ...(bucket && burst !== undefined && { burst }),
+          ...(algorithm === 'fixed-window' && { aligned }),
+        }
+        const resolved = resolveRule(rule, '')
+        const { model } = plainModel(rule, resolved)
+        const key = newKey()
+        const window = Math.round(resolved.windowMs * 1000)
+        let now = START + offset
+        for (const move of moves) {
+          now += gapOf(move, window, limit)
+          const cost = Math.min(move.cost, resolved.quota)
+          const fits = model.fits(BigInt(now), BigInt(cost))
+          const [seen, result] = await Promise.all([
+            ask(resolved, key, now, cost, 1),
+            ask(resolved, key, now, cost, 0),
+          ])
+          expect(seen.allowed).toBe(fits)
+          expect(result.allowed).toBe(fits)
+          if (fits) model.take(BigInt(now), BigInt(cost))
+          expect(BigInt(result.remaining)).toBe(model.remaining(BigInt(now)))
+          expect(result.count).toBe(resolved.quota - result.remaining)
+          if (fits) {
+            expect(result.retryAfter).toBe(0)
+            continue
+          }
+          const waitMs = Math.round(result.retryAfter * 1000)
+          expect(waitMs / 1000).toBe(result.retryAfter)
+          const [then, before] = await Promise.all([
+            ask(resolved, key, now + waitMs * 1000, cost, 1),
+            ask(resolved, key, now + (waitMs - 1) * 1000, cost, 1),
+          ])
+          expect(then.allowed).toBe(true)
+          expect(before.allowed).toBe(false)
+        }
+      }),
+      { numRuns: 250 },
+    )
+  })
+
+  it('counts what it rejects when asked to, and nothing else', async () => {
+    const resolved = resolveRule({ algorithm, limit: 3, window: '1s' }, '')
+    const key = newKey()
+    for (let i = 0; i < 3; i++) expect((await ask(resolved, key, START, 1, 0)).allowed).toBe(true)
+    const before = await ask(resolved, key, START + 1000, 1, 0)
+    for (let i = 0; i < 5; i++) await ask(resolved, key, START + 1000, 1, 0)
+    expect(await ask(resolved, key, START + 1000, 1, 1)).toEqual(before)
+    const punished = await ask(resolved, key, START + 500_000, 1, 2)
+    expect(punished.allowed).toBe(algorithm === 'token-bucket' || algorithm === 'gcra')
+    for (let i = 0; i < 5; i++) await ask(resolved, key, START + 500_000, 1, 2)
+    const after = await ask(resolved, key, START + 500_000, 1, 1)
+    expect(after.allowed).toBe(false)
+    // Of a fixed window only the count grows: its end stands.
+    if (algorithm === 'fixed-window') expect(after.count).toBe(9)
+    else expect(500 + after.retryAfter * 1000).toBeGreaterThan(1 + before.retryAfter * 1000)
+  })
+
+  it('mends itself when the clock of the server was set back by an hour', async () => {
+    const resolved = resolveRule({ algorithm, limit: 3, window: '1s' }, '')
+    const key = newKey()
+    for (let i = 0; i < 3; i++) await ask(resolved, key, START, 1, 0)
+    const earlier = START - 3_600_000_000
+    expect((await ask(resolved, key, earlier, 1, 0)).allowed).toBe(false)
+    // Two windows later by the new clock everything is as ever.
+    const later = await ask(resolved, key, earlier + 2_000_000, 1, 0)
+    expect(later).toMatchObject({ allowed: true, remaining: 2 })
+  })
+
+  it('takes what is no state of its own for nothing, and refuses another type', async () => {
+    const resolved = resolveRule({ algorithm, limit: 3, window: '1s' }, '')
+    if (algorithm !== 'sliding-log') {
+      for (const text of ['', 'x', '12', '1:', ':1', '-1:2', '1:2:3:4', 'nan:nan:nan']) {
+        const key = newKey()
+        await server.command('SET', key, text)
+        expect((await ask(resolved, key, START, 1, 0)).remaining).toBe(2)
+        expect(Number(await server.command('PTTL', key))).toBeGreaterThan(0)
+      }
+    }
+    const key = newKey()
+    await server.command('HSET', key, 'f', 'v')
+    await expect(ask(resolved, key, START, 1, 0)).rejects.toMatchObject({ code: 'WRONG_TYPE' })
+  })
+})
+
+describe('several limits in one check', () => {
+  it('pass all of them or count in none, as their models say', async () => {
+    const ruleOf = fc.record({
+      algorithm: fc.constantFrom(...algorithms),
+      limit: fc.integer({ min: 1, max: 10 }),
+      window: fc.constantFrom('10ms', '250ms', '1s', '1m'),
+    })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(ruleOf, { minLength: 2, maxLength: 4 }),
+        steps,
+        async (chosen, moves) => {
+          const rules = chosen.map((rule) => resolveRule(rule as RateRule, ''))
+          const models = chosen.map((rule, i) => plainModel(rule as RateRule, rules[i]!).model)
+          const tag = `many:${subjects++}`
+          const keys = rules.map((_, i) => ownKey('limit', tag, String(i)))
+          const askAll = async (
+            now: number,
+            cost: number,
+            mode: Mode,
+          ): Promise<RateLimitResult> => {
+            const args = rules.flatMap(({ engine, a, b, c }) => [engine, a, b, c, cost, mode, now])
+            return resultOf(rules, (await connection.script(many, keys, args)) as number[])
+          }
+          let now = START
+          for (const move of moves) {
+            now += gapOf(move, Math.round(rules[0]!.windowMs * 1000), rules[0]!.limit)
+            const cost = Math.min(move.cost, ...rules.map(({ quota }) => quota))
+            const fits = models.every((model) => model.fits(BigInt(now), BigInt(cost)))
+            const result = await askAll(now, cost, 0)
+            expect(result.allowed).toBe(fits)
+            if (fits) for (const model of models) model.take(BigInt(now), BigInt(cost))
+            const left = rules.map((_, i) => models[i]!.remaining(BigInt(now)))
+            expect(BigInt(result.remaining)).toBe(left[result.rule])
+            if (fits) continue
+            const waitMs = Math.round(result.retryAfter * 1000)
+            expect((await askAll(now + (waitMs - 1) * 1000, cost, 1)).allowed).toBe(false)
+            expect((await askAll(now + waitMs * 1000, cost, 1)).allowed).toBe(true)
+          }
+        },
+      ),
+      { numRuns: 250 },
+    )
+  })
+})
+
+describe('a bucket whose exact level would not fit a number', () => {
+  it('drains a little slower than asked, never faster', () => {
+    const rule = resolveRule({ algorithm: 'gcra', limit: 999_983, window: '366 days' }, '')
+    const perCall = rule.b / rule.c
+    const asked = (366 * 86_400e6) / 999_983
+    expect(perCall).toBeGreaterThanOrEqual(asked)
+    expect(perCall - asked).toBeLessThan(1)
+    expect(rule.quota * 2 * rule.b).toBeLessThan(Number.MAX_SAFE_INTEGER)
+  })
+})
