@@ -1,7 +1,12 @@
 import { CorralError } from '@corral/connection'
 
 /** Every code that `@corral/locks` adds to those of `@corral/connection`. `docs/errors.md` has cause and cure. */
-export const locksCodes = ['LOCK_TIMEOUT', 'LOCK_LOST', 'LOCK_NOT_REPLICATED'] as const
+export const locksCodes = [
+  'LOCK_TIMEOUT',
+  'LOCK_LOST',
+  'LOCK_NOT_REPLICATED',
+  'FENCE_REFUSED',
+] as const
 
 export type LocksCode = (typeof locksCodes)[number]
 
@@ -49,4 +54,11 @@ export function notReplicated(
 
 export function closed(): CorralError<'CONNECTION_CLOSED'> {
   return new CorralError('CONNECTION_CLOSED', 'these locks were closed')
+}
+
+export function fenceRefused(what: string, fencingToken: number): CorralError<'FENCE_REFUSED'> {
+  return new CorralError(
+    'FENCE_REFUSED',
+    `${what}: fencing token ${fencingToken} is older than the newest that claimed it`,
+  )
 }

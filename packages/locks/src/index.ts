@@ -1,6 +1,13 @@
 export { CorralError, type Duration, isCorralError } from '@corral/connection'
 export type { LockSet } from './acquire-many.ts'
 export { locksCodes, type LocksCode, type LossReason, type TimeoutReason } from './errors.ts'
+export { createRedisFence, type RedisFence, type RedisFenceOptions } from './fencing/redis-fence.ts'
+export {
+  createSqlFence,
+  type RunStatement,
+  type SqlFence,
+  type SqlFenceOptions,
+} from './fencing/sql-fence.ts'
 export type { Holder, LockInfo } from './lock-info.ts'
 export type { LocksStats } from './lock-service.ts'
 export type { Lock } from './lock/lock.ts'
