@@ -6,7 +6,7 @@ import { createSignalRegistry, type EntryNames, type EntryState } from './signal
 import type { OwnedSignals, SignalsDeps, SignalsHealth } from './signals-owner.ts'
 import type { SignalState } from './signals.ts'
 
-export type { OwnedSignals, SignalsDeps, SignalsHealth } from './signals-owner.ts'
+export type { OwnedSignals, SignalsDeps } from './signals-owner.ts'
 
 /** How long the connection stays open when nobody listens any more. */
 const IDLE_MS = 5_000

@@ -16,7 +16,7 @@ export interface SignalClient {
   ping(): Promise<unknown>
 }
 
-export const CONNECTION_NAME = 'corral:signals'
+const CONNECTION_NAME = 'corral:signals'
 
 /**
  * A second connection to where `source` is connected: address, TLS, credentials and Sentinels are
