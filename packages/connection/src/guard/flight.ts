@@ -74,32 +74,58 @@ const NOTHING: PlainPayload = { name: 'ping', args: [] }
  * the old generation with them. Measured: that doubled the cost of a batched `get`.
  */
 export function createFlight(source: FlightSource, onExpire: (flight: Flight) => void): Flight {
-  let callers: FlightSource | undefined = source
-  const tell = (): FlightSource | undefined => {
-    const told = callers
-    callers = undefined
-    flight.payload = NOTHING
-    return told
+  return new SharedCommand(source, onExpire)
+}
+
+/** A class for the sake of its methods: as closures they were made anew for every command. */
+class SharedCommand implements Flight {
+  readonly what: string
+  readonly effect: Effect
+  readonly calls: number
+  readonly bytes: number
+  readonly durationMs: number
+  readonly key: string | undefined
+  readonly encoding: 'utf8' | 'buffer'
+  startedAt = 0
+  deadlineAt: number = Infinity
+  payload: PlainPayload | ScriptPayload
+  settled = false
+  command: IoredisCommand | undefined = undefined
+  doubt: CorralError | undefined = undefined
+  #callers: FlightSource | undefined
+  readonly #onExpire: (flight: Flight) => void
+
+  constructor(source: FlightSource, onExpire: (flight: Flight) => void) {
+    this.what = source.what
+    this.effect = source.effect ?? 'read'
+    this.calls = source.calls ?? 1
+    this.bytes = source.bytes ?? 0
+    this.durationMs = source.durationMs
+    this.key = source.key
+    this.encoding = source.encoding ?? 'utf8'
+    this.payload = source.payload
+    this.#callers = source
+    this.#onExpire = onExpire
   }
-  const flight: Flight = {
-    what: source.what,
-    effect: source.effect ?? 'read',
-    calls: source.calls ?? 1,
-    bytes: source.bytes ?? 0,
-    durationMs: source.durationMs,
-    startedAt: 0,
-    deadlineAt: Infinity,
-    key: source.key,
-    encoding: source.encoding ?? 'utf8',
-    payload: source.payload,
-    settled: false,
-    command: undefined,
-    doubt: undefined,
-    succeed: (reply) => tell()?.succeed(reply),
-    fail: (error) => tell()?.fail(error),
-    expire: () => onExpire(flight),
+
+  succeed(reply: unknown): string | undefined {
+    return this.#tell()?.succeed(reply)
   }
-  return flight
+
+  fail(error: CorralError): void {
+    this.#tell()?.fail(error)
+  }
+
+  expire(): void {
+    this.#onExpire(this)
+  }
+
+  #tell(): FlightSource | undefined {
+    const callers = this.#callers
+    this.#callers = undefined
+    this.payload = NOTHING
+    return callers
+  }
 }
 
 /** The command's name and arguments; a script's deadline comes first among its arguments. */
