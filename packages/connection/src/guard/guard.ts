@@ -120,6 +120,8 @@ export function createGuard(
 
   function onUsable(server: Server, usable: boolean): void {
     if (closed) return
+    // It may be another server by now, and INFO may fail: nothing known is better than a wrong run_id.
+    facts.delete(server.link.name)
     if (usable) {
       // Not awaited: it informs warnings and the signals' check of where they listen.
       void inspectServer(server, facts, options).then(() => signals.sharedReady())

@@ -133,6 +133,8 @@ export function createClusterRouter(
     ['end', () => over()],
     ['error', (error: unknown) => void (lastError = scrub(error))],
     ['+node', () => topology.tell()],
+    // A promotion among nodes that are known already is told by nothing else.
+    ['refresh', () => topology.tell()],
     ['-node', onMinusNode],
   ] as const
   for (const [event, listener] of listeners) cluster.on(event, listener)
