@@ -87,7 +87,7 @@ export interface Connection {
   ): Promise<unknown>
   /**
    * Runs an {@link EachScript} for many keys in chunks of 100 (per slot in a cluster). `args` holds
-   * `argsPerKey` arguments for each key, one after another. With `onPartialFailure` an element that
+   * the arguments of each key, as many for each, one after another. With `onPartialFailure` an element that
    * Redis refused to write is its `CorralError`.
    */
   scriptMany(

@@ -153,7 +153,7 @@ export function createConnection(lease: Lease): Connection {
     scriptMany: (script, keys, args, call) => {
       const first = keys[0]
       if (first === undefined) return Promise.resolve([])
-      const per = script.argsPerKey
+      const per = args.length / keys.length
       if (guard.isCluster) {
         return spread(keys, call?.onPartialFailure, (key, i) =>
           scriptEach(script, key, args.slice(i * per, (i + 1) * per), call),

@@ -14,11 +14,13 @@ export interface Script {
 }
 
 /**
- * A script over many independent keys, so that calls of one tick can share it: `KEYS[i]` belongs
- * to `ARGV[2 + (i-1) * argsPerKey …]`, and the reply is an array with one element per key.
+ * A script over many independent keys, so that calls of one tick can share it. The arguments of its
+ * calls follow one another from `ARGV[2]` on, in the order of the keys; the reply is an array with
+ * one element per key, or empty when there is nothing to tell of any.
  */
 export interface EachScript extends Script {
-  readonly argsPerKey: number
+  /** How many arguments each key has; left out: the script finds its way by what it reads. */
+  readonly argsPerKey?: number
 }
 
 /** The error text by which a script says that its deadline had passed. */
@@ -52,7 +54,8 @@ export function defineScript(source: ScriptSource): Script {
 
 /** Makes an {@link EachScript}; see there for the layout of its arguments and reply. */
 export function defineEachScript(
-  source: ScriptSource & { readonly argsPerKey: number },
+  source: ScriptSource & { readonly argsPerKey?: number },
 ): EachScript {
-  return { ...defineScript(source), argsPerKey: source.argsPerKey }
+  const { argsPerKey } = source
+  return { ...defineScript(source), ...(argsPerKey !== undefined && { argsPerKey }) }
 }

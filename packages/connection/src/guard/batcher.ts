@@ -96,7 +96,7 @@ export function createBatcher(link: Link, oneKeyPerGet: boolean): Batcher {
     durationMs: number,
     partial: Partial | undefined,
   ): Promise<unknown[]> {
-    const per = script.argsPerKey
+    const per = args.length / keys.length
     return inChunks(
       keys,
       MOST_KEYS_PER_SCRIPT,
