@@ -1,30 +1,27 @@
-import { LATE, LUA_PRELUDE, outcomeOf, wireTtl, type Script } from './script.ts'
+import { defineEachScript, type Argument, type EachScript } from '@corral/connection'
+import { LUA_FAILED, LUA_FULL, LUA_WRONG_TYPE, wireTtl } from './script.ts'
 
 /**
  * Adds to a counter, a bare integer. An entry that holds an integer becomes a counter and keeps its end.
  *
- * KEYS  1      data key
- * ARGV  1      deadline, ms of server time
- *       2      by
- *       3      ttl, ms; 0 = none
- *       4      '1' to give the ttl each time, '0' only to a counter that has no end yet
- *       5      the namespace's stamp, µs; entries that it kills count as absent
- *       6      clock skew, µs
- *       7      identity of a tagged entry that the caller has read and found alive, or ''
- * Returns -1 (late), -2 (full), -3 (no integer there), or
+ * ARGV  per key: by
+ *       ttl, ms; 0 = none
+ *       '1' to give the ttl each time, '0' only to a counter that has no end yet
+ *       the namespace's stamp, µs; entries that it kills count as absent
+ *       clock skew, µs
+ *       identity of a tagged entry that the caller has read and found alive, or ''
+ * Returns per key
  *       {1, n}       the counter is now n
  *       {2, text}    a tagged entry stands there, and its tags' stamps may lie elsewhere: the caller judges it, then
  *                    calls again with its identity, or removes it first if it is dead
+ *       an error of that key alone: OOM, or WRONGTYPE where no integer stands
  * A lease in the way is broken. Beyond 2^53 nothing is converted.
  */
-const lua: string = `${LUA_PRELUDE}
-local key, by, ttl, always = KEYS[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1'
-local text = redis.pcall('GET', key)
-if type(text) == 'table' then
-  if failed(text, 'WRONGTYPE') then return -3 end
-  return text
-end
-
+export const incrementScript: EachScript = defineEachScript({
+  name: 'increment',
+  argsPerKey: 6,
+  lua: `${LUA_FAILED}
+local key, by, by_text, ttl, always, stamp, skew, alive
 local function replace(number, px)
   local digits = string.format('%.0f', number)
   local set
@@ -33,47 +30,61 @@ local function replace(number, px)
   else
     set = redis.pcall('SET', key, digits)
   end
-  if failed(set, 'OOM') then return -2 end
+  if failed(set, 'OOM') then return ${LUA_FULL} end
   if set.err then return set end
   return {1, digits}
 end
 
-if text and string.sub(text, 1, 1) == '{' then
-  if string.find(text, '^{"lease":"[^"]*","at":%d+}$') then return replace(by, ttl) end
-  local version, at, rest = string.match(text, '^{"c":(%d+),"at":(%d+)(.*)$')
-  if version and tonumber(version) > 1 then return -3 end
-  if at then
-    rest = string.gsub(rest, '^,"expires":%d+', '')
-    local stamp, seen = tonumber(ARGV[5]), tonumber(string.match(rest, '^,"seen":%[(%d+)')) or 0
-    if stamp > seen and stamp >= at - ARGV[6] then return replace(by, ttl) end
-    local known = ARGV[7] ~= '' and string.sub(text, 1, #ARGV[7]) == ARGV[7]
-    if not known and string.find(rest, '"tags":[', 1, true) then return {2, text} end
+local function one()
+  local text = redis.pcall('GET', key)
+  if type(text) == 'table' then
+    if failed(text, 'WRONGTYPE') then return ${LUA_WRONG_TYPE} end
+    return text
   end
-  if #text > 4096 then return -3 end
-  local read, entry = pcall(cjson.decode, text)
-  local number = read and type(entry) == 'table' and entry.value
-  if type(number) ~= 'number' or number % 1 ~= 0 then return -3 end
-  if math.abs(number + by) > 9007199254740991 then return -3 end
-  if type(entry.expires) == 'number' and entry.expires * 1000 <= now then return replace(by, ttl) end
-  local left = redis.call('PTTL', key)
-  if ttl > 0 and (always or left < 0) then left = ttl end
-  return replace(number + by, left)
+  if text and string.sub(text, 1, 1) == '{' then
+    if string.find(text, '^{"lease":"[^"]*","at":%d+}$') then return replace(by, ttl) end
+    local version, at, rest = string.match(text, '^{"c":(%d+),"at":(%d+)(.*)$')
+    if version and tonumber(version) > 1 then return ${LUA_WRONG_TYPE} end
+    if at then
+      rest = string.gsub(rest, '^,"expires":%d+', '')
+      local seen = tonumber(string.match(rest, '^,"seen":%[(%d+)')) or 0
+      if stamp > seen and stamp >= at - skew then return replace(by, ttl) end
+      local known = alive ~= '' and string.sub(text, 1, #alive) == alive
+      if not known and string.find(rest, '"tags":[', 1, true) then return {2, text} end
+    end
+    if #text > 4096 then return ${LUA_WRONG_TYPE} end
+    local read, entry = pcall(cjson.decode, text)
+    local number = read and type(entry) == 'table' and entry.value
+    if type(number) ~= 'number' or number % 1 ~= 0 then return ${LUA_WRONG_TYPE} end
+    if math.abs(number + by) > 9007199254740991 then return ${LUA_WRONG_TYPE} end
+    if type(entry.expires) == 'number' and entry.expires * 1000 <= now then return replace(by, ttl) end
+    local left = redis.call('PTTL', key)
+    if ttl > 0 and (always or left < 0) then left = ttl end
+    return replace(number + by, left)
+  end
+  local number = redis.pcall('INCRBY', key, by_text)
+  if type(number) == 'table' then
+    if failed(number, 'OOM') then return ${LUA_FULL} end
+    if failed(number, 'not an integer') then return ${LUA_WRONG_TYPE} end
+    return number
+  end
+  if ttl > 0 and (always or redis.call('PTTL', key) < 0) then redis.call('PEXPIRE', key, ttl) end
+  return {1, number}
 end
 
-local number = redis.pcall('INCRBY', key, ARGV[2])
-if type(number) == 'table' then
-  if failed(number, 'OOM') then return -2 end
-  if failed(number, 'not an integer') then return -3 end
-  return number
+local results = {}
+for i = 1, #KEYS do
+  local first = i * 6 - 4
+  key, by_text, ttl = KEYS[i], ARGV[first], tonumber(ARGV[first + 1])
+  by, always = tonumber(by_text), ARGV[first + 2] == '1'
+  stamp, skew, alive = tonumber(ARGV[first + 3]), tonumber(ARGV[first + 4]), ARGV[first + 5]
+  results[i] = one()
 end
-if ttl > 0 and (always or redis.call('PTTL', key) < 0) then redis.call('PEXPIRE', key, ttl) end
-return {1, number}
-`
+return results
+`,
+})
 
 export interface IncrementRequest {
-  readonly key: string
-  /** Milliseconds of server time. */
-  readonly deadline: number
   /** A safe integer, negative to decrement. */
   readonly by: number
   /** Infinity = no end. */
@@ -87,27 +98,19 @@ export interface IncrementRequest {
   readonly alive?: string
 }
 
+export function incrementArgs(request: IncrementRequest): Argument[] {
+  const { by, ttlMs, renew, stamp, skewUs, alive } = request
+  return [by, wireTtl(ttlMs), renew === 'always' ? '1' : '0', stamp, skewUs, alive ?? '']
+}
+
 export type IncrementReply =
   | { readonly status: 'done'; readonly value: number }
   /** Judge this tagged entry by its tags, then call again. */
   | { readonly status: 'tagged'; readonly text: string }
-  | { readonly status: 'late' | 'full' | 'wrong-type' }
 
-export const incrementScript: Script<IncrementRequest, IncrementReply> = {
-  name: 'increment',
-  lua,
-  keys: 1,
-  encode({ key, deadline, by, ttlMs, renew, stamp, skewUs, alive }) {
-    const always = renew === 'always' ? '1' : '0'
-    return { keys: [key], args: [deadline, by, wireTtl(ttlMs), always, stamp, skewUs, alive ?? ''] }
-  },
-  decode(raw) {
-    if (!Array.isArray(raw)) {
-      return { status: Number(raw) === LATE ? 'late' : (outcomeOf(raw) as 'full' | 'wrong-type') }
-    }
-    const [code, detail] = raw as [unknown, unknown]
-    return Number(code) === 2
-      ? { status: 'tagged', text: detail as string }
-      : { status: 'done', value: Number(detail) }
-  },
+export function incrementReply(raw: unknown): IncrementReply {
+  const [code, detail] = raw as readonly [unknown, unknown]
+  return Number(code) === 2
+    ? { status: 'tagged', text: detail as string }
+    : { status: 'done', value: Number(detail) }
 }

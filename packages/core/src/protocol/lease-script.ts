@@ -1,33 +1,34 @@
-import { LATE, LUA_PRELUDE, outcomeOf, wireTtl, type Script } from './script.ts'
+import { defineEachScript, type Argument, type EachScript } from '@corral/connection'
+import { LUA_FAILED, LUA_FULL, LUA_STAMPED, LUA_WRONG_TYPE, wireTtl } from './script.ts'
 
 /**
- * Reads each key, and takes the lease of those that hold nothing.
+ * Reads a key, and takes its lease if it holds nothing.
  *
- * KEYS  1..n   data keys
- * ARGV  1      deadline, ms of server time
- *       2      token
- *       3      the lease's ttl, ms
- *       4..    per key: identity of an entry that the caller has read and found dead, which the lease
- *              may replace; '' for none
- * Returns -1 (late), or per key
+ * ARGV  per key: token
+ *       the lease's ttl, ms
+ *       identity of an entry that the caller has read and found dead, which the lease may replace;
+ *       '' for none
+ * Returns per key
  *       {2, text}      an entry stands there
  *       {1, at}        the lease is the caller's; `at` (µs) is what its value will count as loaded at
  *       {0, ms}        another holds the lease for so long
- *       {-2}           full          {-3} another type
+ *       an error of that key alone, OOM or WRONGTYPE
  * Sent twice with one token it answers the same twice and takes nothing twice. A lease without expiry
  * (not ours to have written) is taken over.
  */
-const lua: string = `${LUA_PRELUDE}
-local token, ttl = ARGV[2], ARGV[3]
+export const leaseScript: EachScript = defineEachScript({
+  name: 'lease',
+  argsPerKey: 3,
+  lua: `${LUA_STAMPED}${LUA_FAILED}
 local OPENING = '{"lease":"'
 local results = {}
 for i = 1, #KEYS do
-  local key, dead = KEYS[i], ARGV[3 + i]
+  local key, token, ttl, dead = KEYS[i], ARGV[i * 3 - 1], ARGV[i * 3], ARGV[i * 3 + 1]
   local text = redis.pcall('GET', key)
   local take = not text
   if type(text) == 'table' then
     if not failed(text, 'WRONGTYPE') then return text end
-    results[i] = {-3}
+    results[i] = ${LUA_WRONG_TYPE}
   elseif text and string.sub(text, 1, #OPENING) == OPENING then
     local own = OPENING .. token .. '","at":'
     local left = redis.call('PTTL', key)
@@ -51,7 +52,7 @@ for i = 1, #KEYS do
   if take then
     local set = redis.pcall('SET', key, OPENING .. token .. '","at":' .. stamped .. '}', 'PX', ttl)
     if failed(set, 'OOM') then
-      results[i] = {-2}
+      results[i] = ${LUA_FULL}
     elseif set.err then
       return set
     else
@@ -60,48 +61,28 @@ for i = 1, #KEYS do
   end
 end
 return results
-`
+`,
+})
 
-export interface LeaseRequest {
-  readonly keys: readonly string[]
-  /** Milliseconds of server time. */
-  readonly deadline: number
-  readonly token: string
-  readonly ttlMs: number
-  /** Identity of the dead entry per key, where the caller has read one. */
-  readonly dead?: readonly (string | undefined)[]
+/** @param dead identity of the dead entry that was read at the key, or '' */
+export function leaseArgs(token: string, ttlMs: number, dead: string): Argument[] {
+  return [token, wireTtl(ttlMs), dead]
 }
 
 export type LeaseReply =
+  /** The caller may load; `at` in µs of server time. */
   | { readonly status: 'held'; readonly at: number }
   | { readonly status: 'busy'; readonly remainingMs: number }
   | { readonly status: 'entry'; readonly text: string }
-  | { readonly status: 'late' | 'full' | 'wrong-type' }
 
-export const leaseScript: Script<LeaseRequest, LeaseReply[]> = {
-  name: 'lease',
-  lua,
-  keys: 'many',
-  encode({ keys, deadline, token, ttlMs, dead }) {
-    const args: (string | number)[] = [deadline, token, wireTtl(ttlMs)]
-    for (let i = 0; i < keys.length; i++) args.push(dead?.[i] ?? '')
-    return { keys, args }
-  },
-  decode(raw, call) {
-    if (Number(raw) === LATE) return call.keys.map(() => ({ status: 'late' }))
-    return (raw as [unknown, unknown][]).map(decodeLease)
-  },
-}
-
-export function decodeLease([code, detail]: readonly [unknown, unknown?]): LeaseReply {
+export function leaseReply(raw: unknown): LeaseReply {
+  const [code, detail] = raw as readonly [unknown, unknown]
   switch (Number(code)) {
     case 2:
       return { status: 'entry', text: detail as string }
     case 1:
       return { status: 'held', at: Number(detail) }
-    case 0:
-      return { status: 'busy', remainingMs: Number(detail) }
     default:
-      return { status: outcomeOf(code) as 'full' | 'wrong-type' }
+      return { status: 'busy', remainingMs: Number(detail) }
   }
 }

@@ -1,5 +1,6 @@
-import { decodeLease } from './lease-script.ts'
-import { LATE, LUA_HOLDS, LUA_PRELUDE, wireTtl, type Script } from './script.ts'
+import { defineScript, type Argument, type Script } from '@corral/connection'
+import { leaseReply } from './lease-script.ts'
+import { LUA_FAILED, LUA_FULL, LUA_HOLDS, LUA_STAMPED, LUA_WRONG_TYPE, wireTtl } from './script.ts'
 
 /**
  * Takes the lease beside a stale entry, which stays readable meanwhile. The fill is then
@@ -7,20 +8,21 @@ import { LATE, LUA_HOLDS, LUA_PRELUDE, wireTtl, type Script } from './script.ts'
  *
  * KEYS  1      data key
  *       2      its refresh lease (refreshLeaseKey)
- * ARGV  1      deadline, ms of server time
- *       2      token
+ * ARGV  2      token
  *       3      the lease's ttl, ms
  *       4      identity of the entry that the caller has read
- * Returns -1 (late), or
+ * Returns
  *       {1, at}          the lease is the caller's; `at` (µs) is what its value will count as loaded at
  *       {0, ms}          another refreshes, and may for so long
  *       {2, text|false}  the key no longer holds that entry: what it holds now
- *       {-2}             full          {-3} another type
+ *       an error, OOM or WRONGTYPE
  */
-const lua: string = `${LUA_PRELUDE}${LUA_HOLDS}
+export const refreshScript: Script = defineScript({
+  name: 'refresh',
+  lua: `${LUA_STAMPED}${LUA_FAILED}${LUA_HOLDS}
 local same = holds(KEYS[1], ARGV[4])
 if type(same) == 'table' then
-  if failed(same, 'WRONGTYPE') then return {-3} end
+  if failed(same, 'WRONGTYPE') then return ${LUA_WRONG_TYPE} end
   return same
 end
 if not same then return {2, redis.call('GET', KEYS[1])} end
@@ -32,40 +34,23 @@ if type(held) == 'string' then
   if left >= 0 then return {0, left} end
 end
 local set = redis.pcall('SET', KEYS[2], '{"lease":"' .. ARGV[2] .. '","at":' .. stamped .. '}', 'PX', ARGV[3])
-if failed(set, 'OOM') then return {-2} end
+if failed(set, 'OOM') then return ${LUA_FULL} end
 if set.err then return set end
 return {1, stamped}
-`
+`,
+})
 
-export interface RefreshRequest {
-  readonly key: string
-  /** `refreshLeaseKey(key)`. */
-  readonly leaseKey: string
-  /** Milliseconds of server time. */
-  readonly deadline: number
-  readonly token: string
-  readonly ttlMs: number
-  /** `entryIdentity` of the text that was read. */
-  readonly identity: string
+/** @param identity `entryIdentity` of the text that was read */
+export function refreshArgs(token: string, ttlMs: number, identity: string): Argument[] {
+  return [token, wireTtl(ttlMs), identity]
 }
 
 export type RefreshReply =
   | { readonly status: 'held'; readonly at: number }
   | { readonly status: 'busy'; readonly remainingMs: number }
-  | { readonly status: 'changed'; readonly text: string | undefined }
-  | { readonly status: 'late' | 'full' | 'wrong-type' }
+  | { readonly status: 'changed'; readonly text: string | null }
 
-export const refreshScript: Script<RefreshRequest, RefreshReply> = {
-  name: 'refresh',
-  lua,
-  keys: 2,
-  encode({ key, leaseKey, deadline, token, ttlMs, identity }) {
-    return { keys: [key, leaseKey], args: [deadline, token, wireTtl(ttlMs), identity] }
-  },
-  decode(raw) {
-    if (Number(raw) === LATE) return { status: 'late' }
-    const reply = decodeLease(raw as [unknown, unknown])
-    if (reply.status !== 'entry') return reply
-    return { status: 'changed', text: reply.text ?? undefined }
-  },
+export function refreshReply(raw: unknown): RefreshReply {
+  const reply = leaseReply(raw)
+  return reply.status === 'entry' ? { status: 'changed', text: reply.text ?? null } : reply
 }

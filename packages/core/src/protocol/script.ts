@@ -58,6 +58,20 @@ export function wireTtl(ttlMs: number): number {
   return ttlMs === Infinity ? 0 : Math.max(1, Math.ceil(ttlMs))
 }
 
+/** What a script says of one key that the server has no room for, and of one that holds another type. */
+export const LUA_FULL = "redis.error_reply('OOM the server is at its maxmemory')"
+export const LUA_WRONG_TYPE = "redis.error_reply('WRONGTYPE another type stands at the key')"
+
+/** `stamped`: server time as text. */
+export const LUA_STAMPED: string = `
+local stamped = string.format('%.0f', now)`
+
+/** `failed(reply, word)`: whether a pcall gave an error with this word. */
+export const LUA_FAILED: string = `
+local function failed(reply, word)
+  return type(reply) == 'table' and reply.err and string.find(reply.err, word, 1, true) ~= nil
+end`
+
 /**
  * First lines of every mutating script: `now` (server time, µs), the refusal of late calls, and
  * the two tests on error tables. ARGV[1] is the deadline in milliseconds of server time.
@@ -65,11 +79,7 @@ export function wireTtl(ttlMs: number): number {
 export const LUA_PRELUDE: string = `
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-if now > ARGV[1] * 1000 then return -1 end
-local stamped = string.format('%.0f', now)
-local function failed(reply, word)
-  return type(reply) == 'table' and reply.err and string.find(reply.err, word, 1, true) ~= nil
-end
+if now > ARGV[1] * 1000 then return -1 end${LUA_STAMPED}${LUA_FAILED}
 `
 
 /**

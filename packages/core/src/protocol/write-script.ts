@@ -1,35 +1,26 @@
-import {
-  LATE,
-  LUA_HOLDS,
-  LUA_PRELUDE,
-  outcomeOf,
-  wireTtl,
-  type Outcome,
-  type Script,
-} from './script.ts'
+import { defineEachScript, type Argument, type EachScript } from '@corral/connection'
+import { LUA_FAILED, LUA_FULL, LUA_HOLDS, LUA_STAMPED, LUA_WRONG_TYPE, wireTtl } from './script.ts'
 
 /**
- * Every write of entries: up to 100 operations on keys of one slot, in the order given.
+ * Every write of entries; calls of one tick share it and run in their order.
  *
  * KEYS  1..n   the key of each operation (a key may come twice)
- * ARGV  1      deadline, ms of server time, of all of them
- *       2      '1' if any operation stores something, else '0'
- *       3..    per operation:
+ * ARGV  per operation:
  *         'S' ttl tail           set: stores, whatever is there
  *         'F' id ttl at tail     fill: stores if the key still holds `id`
  *         'D'                    delete
  *         'R' id                 remove: deletes if the key still holds `id`
  *         'X' id ttl             extend: gives the key `ttl` if it still holds `id`
  *              ttl in ms, 0 = forever; at in µs; tail from encodeEntry; id: see LUA_HOLDS
- * Returns -1 (late), or {now (µs), outcome, …} with per operation
- *       1 done   0 condition failed, or nothing to delete   -2 full   -3 another type
+ * Returns nothing at all when every operation was done, since a hundred answers cost as much as a
+ * third of the call; else per operation
+ *       1 done   0 condition failed, or nothing to delete   or its error, OOM or WRONGTYPE
  * A set counts as loaded when the script runs. Room is asked for before anything is deleted: the first write of a script
  * lifts Redis's own check for the rest of it. SETRANGE of nothing is a write that is refused when full
  * and does nothing otherwise. When full, what is refused also drops the lease in its way, so that
  * neither a waiter sleeps on it nor an older load fills behind a set.
  */
-const lua: string = `${LUA_PRELUDE}${LUA_HOLDS}
-local full = ARGV[2] == '1' and failed(redis.pcall('SETRANGE', KEYS[1], 0, ''), 'OOM')
+const body: string = `${LUA_STAMPED}${LUA_HOLDS}
 local nowMs = math.floor(now / 1000)
 local OPENING = '{"lease":"'
 local call = redis.call
@@ -54,15 +45,15 @@ local function leased(key)
   return redis.pcall('GETRANGE', key, 0, #OPENING - 1) == OPENING
 end
 
-local results = {now}
-local at = 3
+local results
+local at = 2
 for i = 1, #KEYS do
   local key, op = KEYS[i], ARGV[at]
   local outcome
   if op == 'S' then
     if full then
       if leased(key) then redis.call('UNLINK', key) end
-      outcome = -2
+      outcome = ${LUA_FULL}
     else
       outcome = store(key, stamped, ARGV[at + 1], ARGV[at + 2])
     end
@@ -76,7 +67,7 @@ for i = 1, #KEYS do
     local same = holds(key, ARGV[at + 1])
     if type(same) == 'table' then
       if not failed(same, 'WRONGTYPE') then return same end
-      outcome = -3
+      outcome = ${LUA_WRONG_TYPE}
     elseif not same then
       outcome = 0
     elseif op == 'R' then
@@ -85,91 +76,59 @@ for i = 1, #KEYS do
       outcome = redis.call('PEXPIRE', key, ARGV[at + 2])
     elseif full then
       if leased(key) then redis.call('UNLINK', key) end
-      outcome = -2
+      outcome = ${LUA_FULL}
     else
       outcome = store(key, ARGV[at + 3], ARGV[at + 2], ARGV[at + 4])
     end
     at = at + (op == 'F' and 5 or op == 'X' and 3 or 2)
   end
-  results[i + 1] = outcome
+  if not results and outcome ~= 1 then
+    results = {}
+    for before = 1, i - 1 do results[before] = 1 end
+  end
+  if results then results[i] = outcome end
 end
-return results
+return results or {}
 `
 
-export type WriteOperation =
-  /** `tail` from encodeEntry; `ttlMs` may be Infinity. */
-  | { readonly op: 'set'; readonly key: string; readonly ttlMs: number; readonly tail: string }
-  /** `identity`: leaseText of the lease taken, or entryIdentity of the entry that is refreshed; `at` from the lease. */
-  | {
-      readonly op: 'fill'
-      readonly key: string
-      readonly identity: string
-      readonly ttlMs: number
-      readonly at: number
-      readonly tail: string
-    }
-  /** 'done' if there was an entry, 'lost' if not; the key is gone either way. */
-  | { readonly op: 'delete'; readonly key: string }
-  /** Gives a lease back, or removes garbage: the key goes only if it still holds `identity`. */
-  | { readonly op: 'remove'; readonly key: string; readonly identity: string }
-  /** Prolongs a lease. */
-  | {
-      readonly op: 'extend'
-      readonly key: string
-      readonly identity: string
-      readonly ttlMs: number
-    }
-
-export interface WriteRequest {
-  /** Milliseconds of server time; operations with different deadlines go in different calls. */
-  readonly deadline: number
-  readonly operations: readonly WriteOperation[]
-}
-
-export interface WriteReply {
-  /** Server time in µs when the script ran, which is `loadedAt` of what was set; undefined if late. */
-  readonly at: number | undefined
-  /** One per operation. */
-  readonly outcomes: readonly Outcome[]
-}
-
-export const writeScript: Script<WriteRequest, WriteReply> = {
+/** For what stores (set, fill) and what goes with it in one command. */
+export const writeScript: EachScript = defineEachScript({
   name: 'write',
-  lua,
-  keys: 'many',
-  encode({ deadline, operations }) {
-    const keys: string[] = []
-    const args: (string | number)[] = [deadline, '0']
-    for (const operation of operations) {
-      keys.push(operation.key)
-      if (pushOperation(args, operation)) args[1] = '1'
-    }
-    return { keys, args }
-  },
-  decode(raw, call) {
-    if (Number(raw) === LATE) return { at: undefined, outcomes: call.keys.map(() => 'late') }
-    const [at, ...outcomes] = raw as unknown[]
-    return { at: Number(at), outcomes: outcomes.map(outcomeOf) }
-  },
+  lua: `${LUA_FAILED}
+local full = failed(redis.pcall('SETRANGE', KEYS[1], 0, ''), 'OOM')${body}`,
+})
+
+/** For what only takes away or prolongs; works while Redis is full. */
+export const dropScript: EachScript = defineEachScript({
+  name: 'drop',
+  memory: 'shrink',
+  lua: `${LUA_FAILED}
+local full = false${body}`,
+})
+
+/** `tail` from encodeEntry; `ttlMs` may be Infinity. */
+export function setArgs(ttlMs: number, tail: string): Argument[] {
+  return ['S', wireTtl(ttlMs), tail]
 }
 
-/** Returns whether the operation stores something. */
-function pushOperation(args: (string | number)[], operation: WriteOperation): boolean {
-  switch (operation.op) {
-    case 'set':
-      args.push('S', wireTtl(operation.ttlMs), operation.tail)
-      return true
-    case 'fill':
-      args.push('F', operation.identity, wireTtl(operation.ttlMs), operation.at, operation.tail)
-      return true
-    case 'delete':
-      args.push('D')
-      return false
-    case 'remove':
-      args.push('R', operation.identity)
-      return false
-    case 'extend':
-      args.push('X', operation.identity, wireTtl(operation.ttlMs))
-      return false
-  }
+/** `identity`: leaseText of the lease taken, or entryIdentity of the entry that is refreshed; `at` from the lease. */
+export function fillArgs(identity: string, ttlMs: number, at: number, tail: string): Argument[] {
+  return ['F', identity, wireTtl(ttlMs), at, tail]
+}
+
+export const deleteArgs: readonly Argument[] = ['D']
+
+/** Gives a lease back, or removes garbage: the key goes only if it still holds `identity`. */
+export function removeArgs(identity: string): Argument[] {
+  return ['R', identity]
+}
+
+/** Prolongs a lease. */
+export function extendArgs(identity: string, ttlMs: number): Argument[] {
+  return ['X', identity, wireTtl(ttlMs)]
+}
+
+/** Whether an operation was done; false: its condition did not hold, or there was nothing to delete. */
+export function wasDone(reply: unknown): boolean {
+  return reply === undefined || reply === 1
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { entryIdentity, expireScript, leaseText } from '../../src/protocol/index.ts'
+import { entryIdentity, leaseText } from '../../src/protocol/index.ts'
 import { runScript, serverNow } from './run-script.ts'
 import {
   KEY,
@@ -12,6 +12,7 @@ import {
   lease,
   increment,
 } from './script-fixture.ts'
+import { expireScript } from './protocol.ts'
 
 describe('expire', () => {
   const expire = (ttlMs: number) => runScript(redis, expireScript, { key: KEY, deadline, ttlMs })

@@ -2,27 +2,25 @@ import { startRedis, type TestRedis } from '@corral/testing'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import {
-  encodeEntry,
-  entryIdentity,
-  leaseScript,
-  leaseText,
-  refreshLeaseKey,
-  refreshScript,
-  stampScript,
-  sweepScript,
-  writeScript,
-  type Script,
-  type WriteOperation,
-} from '../../src/protocol/index.ts'
+import { encodeEntry, entryIdentity, leaseText, refreshLeaseKey } from '../../src/protocol/index.ts'
 import { allGuards } from './model/guards.ts'
 import { createMiniRedis } from './model/mini-redis.ts'
 import { runOnModel } from './model/model-scripts.ts'
 import { runScript, serverNow } from './run-script.ts'
+import {
+  leaseScript,
+  refreshScript,
+  stampScript,
+  sweepScript,
+  type Script,
+  type Timed,
+  type WriteOperation,
+  writeScript,
+} from './protocol.ts'
 
 /** The model or the real thing; the same symbolic actions are turned into requests on each. */
 interface Side {
-  run<Q, R>(script: Script<Q, R>, request: Q): Promise<R>
+  run<Q extends Timed, R>(script: Script<Q, R>, request: Q): Promise<R>
   nowMs(): Promise<number>
   /** Text of a string, '(list)', or undefined. */
   look(key: string): Promise<string | undefined>

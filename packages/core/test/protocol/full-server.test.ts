@@ -1,15 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import {
-  entryIdentity,
-  expireScript,
-  leaseText,
-  refreshLeaseKey,
-  refreshScript,
-  stampScript,
-  sweepScript,
-  writeScript,
-  type WriteOperation,
-} from '../../src/protocol/index.ts'
+import { entryIdentity, leaseText, refreshLeaseKey } from '../../src/protocol/index.ts'
 import { runScript } from './run-script.ts'
 import {
   KEY,
@@ -23,6 +13,14 @@ import {
   increment,
   LEASE,
 } from './script-fixture.ts'
+import {
+  expireScript,
+  refreshScript,
+  stampScript,
+  sweepScript,
+  type WriteOperation,
+  writeScript,
+} from './protocol.ts'
 
 describe('a full server', () => {
   const fill = async (on = true): Promise<void> => {
@@ -96,7 +94,7 @@ describe('a full server', () => {
   })
 
   test('would be written past its limit by a script that deletes first', async () => {
-    const lua = writeScript.lua.replace("ARGV[2] == '1' and failed", 'false and failed')
+    const lua = writeScript.lua.replace('full = failed', 'full = false and failed')
     const deletesFirst = { ...writeScript, lua }
     await write(setting(1))
     await fill()

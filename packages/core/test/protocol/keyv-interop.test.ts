@@ -3,15 +3,9 @@ import KeyvRedis, { createKeyv } from '@keyv/redis'
 import { Redis } from 'ioredis'
 import type { Keyv } from 'keyv'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import {
-  decodeEntry,
-  encodeEntry,
-  leaseScript,
-  leaseText,
-  writeScript,
-  type DecodedEntry,
-} from '../../src/protocol/index.ts'
+import { decodeEntry, encodeEntry, leaseText, type DecodedEntry } from '../../src/protocol/index.ts'
 import { runScript, serverNow } from './run-script.ts'
+import { leaseScript, writeScript } from './protocol.ts'
 
 const values: readonly unknown[] = [
   'text',

@@ -2,14 +2,12 @@ import { describe, expect, test } from 'vitest'
 import {
   encodeEntry,
   entryIdentity,
-  leaseScript,
   leaseText,
   namespaceStampKey,
-  stampScript,
-  sweepScript,
 } from '../../src/protocol/index.ts'
 import { runScript, serverNow } from './run-script.ts'
 import { KEY, redis, deadline, setting, write, lease, LEASE } from './script-fixture.ts'
+import { leaseScript, stampScript, sweepScript } from './protocol.ts'
 
 describe('lease', () => {
   test('of a missing key is held by one, and by the same one when asked again', async () => {

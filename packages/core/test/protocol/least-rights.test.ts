@@ -1,21 +1,20 @@
 import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
+import { entryIdentity, leaseText, refreshLeaseKey } from '../../src/protocol/index.ts'
+import { runScript } from './run-script.ts'
+import { KEY, server, redis, deadline, tail, setting, LEASE } from './script-fixture.ts'
 import {
-  entryIdentity,
   expireScript,
   incrementScript,
   leaseScript,
-  leaseText,
-  refreshLeaseKey,
   refreshScript,
   stampScript,
   sweepScript,
-  writeScript,
   type Script,
+  type Timed,
   type WriteOperation,
-} from '../../src/protocol/index.ts'
-import { runScript } from './run-script.ts'
-import { KEY, server, redis, deadline, tail, setting, LEASE } from './script-fixture.ts'
+  writeScript,
+} from './protocol.ts'
 
 describe('an account with no more rights than the scripts need', () => {
   test('runs each of them, and is refused nothing', async () => {
@@ -32,7 +31,7 @@ describe('an account with no more rights than the scripts need', () => {
       password: 'pw',
       disableClientInfo: true,
     })
-    const run = <Q, R>(script: Script<Q, R>, request: Q): Promise<R> =>
+    const run = <Q extends Timed, R>(script: Script<Q, R>, request: Q): Promise<R> =>
       runScript(least, script, request)
     try {
       await run(writeScript, { deadline, operations: [setting(1)] })

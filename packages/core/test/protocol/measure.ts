@@ -5,14 +5,11 @@ import {
   composeEntry,
   decodeEntry,
   encodeEntry,
-  leaseScript,
   leaseText,
   leaseToken,
-  stampScript,
-  writeScript,
-  type WriteOperation,
 } from '../../src/protocol/index.ts'
 import { runScript, serverNow } from './run-script.ts'
+import { leaseScript, stampScript, type WriteOperation, writeScript } from './protocol.ts'
 
 const ROUNDS = 5
 const print = (line: string): boolean => process.stdout.write(`${line}\n`)

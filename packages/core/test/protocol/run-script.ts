@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import type { Cluster, Redis } from 'ioredis'
-import type { Script } from '../../src/protocol/index.ts'
+import type { Script, Timed } from './protocol.ts'
 
 const digests = new WeakMap<object, string>()
 
 /** EVALSHA with EVAL where the server does not know the script yet. */
-export async function runScript<Q, R>(
+export async function runScript<Q extends Timed, R>(
   redis: Redis | Cluster,
   script: Script<Q, R>,
   request: Q,
@@ -13,13 +13,15 @@ export async function runScript<Q, R>(
   const call = script.encode(request)
   let sha = digests.get(script)
   if (!sha) digests.set(script, (sha = createHash('sha1').update(script.lua).digest('hex')))
-  const rest = [...call.keys, ...call.args]
+  const rest = [...call.keys, request.deadline * 1000, ...call.args]
   let raw: unknown
   try {
     raw = await redis.evalsha(sha, call.keys.length, ...rest)
   } catch (error) {
-    if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
-    raw = await redis.eval(script.lua, call.keys.length, ...rest)
+    if (!(error instanceof Error)) throw error
+    raw = error.message.startsWith('NOSCRIPT')
+      ? await redis.eval(script.lua, call.keys.length, ...rest).catch((reply: unknown) => reply)
+      : error
   }
   return script.decode(raw, call)
 }

@@ -1,20 +1,18 @@
 import { startRedis, type TestRedis } from '@corral/testing'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach } from 'vitest'
+import { decodeEntry, encodeEntry, type DecodedEntry } from '../../src/protocol/index.ts'
+import { runScript, serverNow } from './run-script.ts'
 import {
-  decodeEntry,
-  encodeEntry,
   incrementScript,
   leaseScript,
-  writeScript,
-  type DecodedEntry,
   type IncrementReply,
   type IncrementRequest,
   type LeaseReply,
   type Outcome,
   type WriteOperation,
-} from '../../src/protocol/index.ts'
-import { runScript, serverNow } from './run-script.ts'
+  writeScript,
+} from './protocol.ts'
 
 /** Importing this gives a test file a server of its own, emptied before each test. */
 export const KEY = 's::k'

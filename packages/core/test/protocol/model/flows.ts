@@ -3,23 +3,25 @@ import {
   encodeEntry,
   entryIdentity,
   isDead,
-  leaseScript,
   leaseText,
   leaseToken,
   namespaceStampKey,
   refreshLeaseKey,
-  refreshScript,
   seenStamps,
-  stampScript,
-  sweepScript,
   tagStampKey,
-  writeScript,
   type Stamps,
-  type WriteOperation,
 } from '../../../src/protocol/index.ts'
 import { run, step, type Command, type Flow } from './command.ts'
 import type { Guards } from './guards.ts'
 import type { Ledger } from './ledger.ts'
+import {
+  leaseScript,
+  refreshScript,
+  stampScript,
+  sweepScript,
+  type WriteOperation,
+  writeScript,
+} from '../protocol.ts'
 
 export const NAMESPACE = 'm'
 export const LEASE_MS = 100
@@ -177,7 +179,7 @@ function* changeOnce(client: Client, change: Change, key: string): Flow {
     }
     case 'delete': {
       const reply = yield* write(client, key, [{ op: 'delete', key }], true)
-      if (reply?.at !== undefined) ledger.invalidated(key, version, 'key')
+      if (reply && reply.outcomes[0] !== 'late') ledger.invalidated(key, version, 'key')
       return
     }
     case 'foreign-set':

@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto'
-import { composeEntry, leaseText, stampKills, type Script } from '../../../src/protocol/index.ts'
+import { composeEntry, leaseText, stampKills } from '../../../src/protocol/index.ts'
 import {
   leaseScript,
   refreshScript,
   stampScript,
   sweepScript,
-  writeScript,
   type LeaseReply,
   type LeaseRequest,
+  type Outcome,
   type RefreshReply,
   type RefreshRequest,
+  type Script,
   type StampReply,
   type StampRequest,
   type SweepReply,
@@ -17,8 +18,8 @@ import {
   type WriteOperation,
   type WriteReply,
   type WriteRequest,
-} from '../../../src/protocol/index.ts'
-import type { Outcome } from '../../../src/protocol/script.ts'
+  writeScript,
+} from '../protocol.ts'
 import type { Guards } from './guards.ts'
 import type { MiniRedis, ScriptContext } from './mini-redis.ts'
 
@@ -93,7 +94,7 @@ function refresh(redis: MiniRedis, guards: Guards, request: RefreshRequest): Ref
   if (isLate(redis, guards, key, request.deadline)) return { status: 'late' }
   const same = holds(redis, key, request.identity)
   if (same === 'wrong-type') return { status: 'wrong-type' }
-  if (!same) return { status: 'changed', text: redis.cell(key)?.text }
+  if (!same) return { status: 'changed', text: redis.cell(key)?.text ?? null }
   const held = redis.cell(leaseKey)
   if (held?.type === 'string') {
     if (held.text.startsWith(`${OPENING}${token}"`))
@@ -114,10 +115,9 @@ function write(redis: MiniRedis, guards: Guards, request: WriteRequest): WriteRe
   const { deadline, operations } = request
   const first = operations[0]?.key ?? ''
   if (isLate(redis, guards, first, deadline)) {
-    return { at: undefined, outcomes: operations.map(() => 'late') }
+    return { outcomes: operations.map(() => 'late') }
   }
   return redis.script((script) => ({
-    at: redis.now(first),
     outcomes: operations.map((operation) => writeOne(redis, guards, script, operation)),
   }))
 }

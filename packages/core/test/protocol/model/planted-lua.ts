@@ -1,6 +1,6 @@
-import type { Script } from '../../../src/protocol/index.ts'
 import type { Guard } from './guards.ts'
 import type { Plant } from './real-run.ts'
+import { type Script } from '../protocol.ts'
 
 function replacing(name: string, from: string, to: string): Plant {
   const made = new Map<Script<never, unknown>, Script<never, unknown>>()
@@ -33,7 +33,7 @@ export const plantedLua: readonly (readonly [guard: Guard, plant: Plant])[] = [
   ['one-lease', replacing('lease', 'elseif left >= 0 then', 'elseif left >= 0 and false then')],
   ['dead-is-known', replacing('lease', 'take = string.sub(text, 1, #dead) == dead', 'take = true')],
   ['refresh-compares', replacing('write', 'return head == id', 'return head == id or #head > 0')],
-  ['deadline', replacing('write', 'if now > ARGV[1] * 1000', 'if false')],
+  ['deadline', replacing('write', 'if now > tonumber(ARGV[1])', 'if false')],
   ['loaded-at-lease', replacing('write', 'store(key, ARGV[at + 3]', 'store(key, stamped')],
   [
     'sweep-compares',
@@ -43,7 +43,7 @@ export const plantedLua: readonly (readonly [guard: Guard, plant: Plant])[] = [
     'fill-checks-type',
     replacing(
       'write',
-      'outcome = -3\n',
+      "outcome = redis.error_reply('WRONGTYPE another type stands at the key')\n",
       'outcome = store(key, ARGV[at + 3], ARGV[at + 2], ARGV[at + 4])\n',
     ),
   ],

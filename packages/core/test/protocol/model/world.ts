@@ -1,8 +1,8 @@
-import type { SweepRequest, WriteRequest } from '../../../src/protocol/index.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import type { Command, Flow } from './command.ts'
 import type { Client } from './flows.ts'
 import type { Guards } from './guards.ts'
+import { type SweepRequest, type WriteRequest } from '../protocol.ts'
 
 /** What may happen next. */
 export type Option =
