@@ -13,7 +13,7 @@ export const openAsyncCacheDedupe: OpenCachePeer = (_url, client) => {
   const get = (key: string): Promise<unknown> => cache.fetch(key)
   return Promise.resolve({
     name: 'async-cache-dedupe',
-    async fill(keys, values) {
+    async seed(keys, values) {
       for (const [index, key] of keys.entries()) source.set(key, values[index])
       await Promise.all(keys.map(get))
       // From here on Redis must answer.

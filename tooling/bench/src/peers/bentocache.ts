@@ -1,6 +1,6 @@
 import { BentoCache, bentostore } from 'bentocache'
 import { redisDriver } from 'bentocache/drivers/redis'
-import { fillByOne, type OpenCachePeer, PEER_TTL_MS } from './cache-peer.ts'
+import { seedOneByOne, type OpenCachePeer, PEER_TTL_MS } from './cache-peer.ts'
 
 /** bentocache 1 over its Redis driver, one tier. */
 export const openBentocache: OpenCachePeer = (_url, client) => {
@@ -11,7 +11,7 @@ export const openBentocache: OpenCachePeer = (_url, client) => {
     cache.set({ key, value, ttl: PEER_TTL_MS })
   return Promise.resolve({
     name: 'bentocache',
-    fill: (keys, values) => fillByOne(keys, values, set),
+    seed: (keys, values) => seedOneByOne(keys, values, set),
     get: (key) => cache.get({ key }),
     set,
     close: () => cache.disconnectAll(),

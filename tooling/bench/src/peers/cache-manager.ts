@@ -1,6 +1,6 @@
 import { createKeyv } from '@keyv/redis'
 import { createCache } from 'cache-manager'
-import { fillByOne, type OpenCachePeer, PEER_TTL_MS } from './cache-peer.ts'
+import { seedOneByOne, type OpenCachePeer, PEER_TTL_MS } from './cache-peer.ts'
 
 /** cache-manager 7 over @keyv/redis 5 (node-redis). */
 export const openCacheManager: OpenCachePeer = async (url) => {
@@ -8,7 +8,7 @@ export const openCacheManager: OpenCachePeer = async (url) => {
   const set = (key: string, value: unknown): Promise<unknown> => cache.set(key, value, PEER_TTL_MS)
   return {
     name: 'cache-manager',
-    fill: (keys, values) => fillByOne(keys, values, set),
+    seed: (keys, values) => seedOneByOne(keys, values, set),
     get: (key) => cache.get(key),
     set,
     getMany: (keys) => cache.mget([...keys]),

@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis'
 export interface CachePeer {
   readonly name: string
   /** Stores what `get` will be asked for. */
-  fill(keys: readonly string[], values: readonly unknown[]): Promise<void>
+  seed(keys: readonly string[], values: readonly unknown[]): Promise<void>
   get(key: string): Promise<unknown>
   /** Left out by those whose only way in is a loader, as are the bulk calls by those without. */
   readonly set?: (key: string, value: unknown) => Promise<unknown>
@@ -19,8 +19,8 @@ export type OpenCachePeer = (url: string, client: () => Redis) => Promise<CacheP
 /** One time to live for all, long enough to outlive any row. */
 export const PEER_TTL_MS = 3_600_000
 
-/** `fill` for those that have nothing better than one call for each key. */
-export async function fillByOne(
+/** `seed` for those that have nothing better than one call for each key. */
+export async function seedOneByOne(
   keys: readonly string[],
   values: readonly unknown[],
   set: (key: string, value: unknown) => Promise<unknown>,

@@ -1,6 +1,6 @@
 import { createKeyv } from '@keyv/redis'
 import { Cacheable } from 'cacheable'
-import { fillByOne, type OpenCachePeer, PEER_TTL_MS } from './cache-peer.ts'
+import { seedOneByOne, type OpenCachePeer, PEER_TTL_MS } from './cache-peer.ts'
 
 /**
  * cacheable 2 over @keyv/redis 5 (node-redis). Without its memory tier it cannot be: the Redis
@@ -12,7 +12,7 @@ export const openCacheable: OpenCachePeer = async (url) => {
   const set = (key: string, value: unknown): Promise<unknown> => cache.set(key, value, PEER_TTL_MS)
   return {
     name: 'cacheable',
-    fill: (keys, values) => fillByOne(keys, values, set),
+    seed: (keys, values) => seedOneByOne(keys, values, set),
     get: (key) => cache.get(key),
     set,
     getMany: (keys) => cache.getMany([...keys]),

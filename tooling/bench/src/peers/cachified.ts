@@ -1,7 +1,7 @@
 import { type Cache, type CacheEntry, cachified, totalTtl } from '@epic-web/cachified'
 import type { Redis } from 'ioredis'
 import type { OpenCachePeer } from './cache-peer.ts'
-import { fillByOne, PEER_TTL_MS } from './cache-peer.ts'
+import { seedOneByOne, PEER_TTL_MS } from './cache-peer.ts'
 
 /** @epic-web/cachified 5 over ioredis, with the adapter that its documentation shows. */
 export const openCachified: OpenCachePeer = (_url, client) => {
@@ -11,7 +11,7 @@ export const openCachified: OpenCachePeer = (_url, client) => {
     cachified({ key, cache, ttl: PEER_TTL_MS, getFreshValue: () => value })
   return Promise.resolve({
     name: 'cachified',
-    fill: (keys, values) => fillByOne(keys, values, load),
+    seed: (keys, values) => seedOneByOne(keys, values, load),
     get: (key) => load(key, undefined),
     close: () => Promise.resolve(redis.disconnect()),
   })

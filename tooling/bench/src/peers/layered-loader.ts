@@ -13,7 +13,7 @@ export const openLayeredLoader: OpenCachePeer = (_url, client) => {
     cache.setMany(keys.map((key, i) => ({ key, value: values[i] })))
   return Promise.resolve({
     name: 'layered-loader',
-    fill: async (keys, values) => void (await setMany(keys, values)),
+    seed: async (keys, values) => void (await setMany(keys, values)),
     get: (key) => cache.get(key),
     set: (key, value) => cache.set(key, value),
     getMany: (keys) => cache.getMany([...keys]),

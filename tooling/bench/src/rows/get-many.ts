@@ -13,7 +13,7 @@ export const getManyRow: Row = {
     await raw.mset(all.flatMap((key, id) => [key, payloadOf(200, id)]))
     await cache.setMany(records(200).map((value, id) => ({ key: all[id]!, value })))
     const peers = bed.withPeers ? await openCachePeers(url, client) : []
-    for (const peer of peers) await peer.fill(all, records(200))
+    for (const peer of peers) await peer.seed(all, records(200))
     for (const count of [100, 1000]) {
       const keys = all.slice(0, count)
       yield await compare(

@@ -25,7 +25,7 @@ export const getRow: Row = {
       const keyOf = (turn: number): string => keys[turn % KEYS]!
       await cache.setMany(records(bytes).map((value, id) => ({ key: keys[id]!, value })))
       const peers = bed.withPeers ? await openCachePeers(url, client) : []
-      for (const peer of peers) await peer.fill(keys, records(bytes))
+      for (const peer of peers) await peer.seed(keys, records(bytes))
       for (const { callers, floor, lead } of SIZES.filter((size) => size.bytes === bytes)) {
         yield await compare(
           {

@@ -3,8 +3,19 @@ import { clusterRow } from './cluster.ts'
 import { getManyRow } from './get-many.ts'
 import { getRow } from './get.ts'
 import { guardRow } from './guard.ts'
+import { locksBurstRow } from './locks-burst.ts'
+import { locksFreeRow } from './locks-free.ts'
 import { setManyRow } from './set-many.ts'
 import { setRow } from './set.ts'
 
 /** In the order of the table. */
-export const rows: readonly Row[] = [getRow, setRow, getManyRow, setManyRow, guardRow, clusterRow]
+export const rows: readonly Row[] = [
+  getRow,
+  setRow,
+  getManyRow,
+  setManyRow,
+  guardRow,
+  clusterRow,
+  locksFreeRow,
+  locksBurstRow,
+]
