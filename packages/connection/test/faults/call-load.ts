@@ -88,13 +88,17 @@ export function createCallLoad(connection: Connection): CallLoad {
     start: () => void (timer ??= setInterval(next, EVERY_MS)),
     stop,
     async settled() {
-      await waitFor(() => under.size === 0, { what: 'all calls to settle: one hangs', timeout: 5_000 })
+      await waitFor(() => under.size === 0, {
+        what: 'all calls to settle: one hangs',
+        timeout: 5_000,
+      })
     },
     firstHitAfter(at) {
       const hit = calls.find((call) => call.outcome === 'hit' && call.at >= at)
       return hit === undefined ? undefined : hit.at + hit.took
     },
-    durations: (from, to) => calls.filter(({ at }) => at >= from && at < to).map(({ took }) => took),
+    durations: (from, to) =>
+      calls.filter(({ at }) => at >= from && at < to).map(({ took }) => took),
     refusals: () => calls.filter(({ outcome }) => REFUSALS.has(outcome)),
     [Symbol.dispose]() {
       stop()

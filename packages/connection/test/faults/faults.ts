@@ -34,7 +34,10 @@ async function killClients(redis: TestRedis): Promise<void> {
 const repeating = new WeakMap<Scene, NodeJS.Timeout>()
 
 function repeat(scene: Scene, everyMs: number, strike: () => Promise<unknown>): void {
-  repeating.set(scene, setInterval(() => void strike().catch(() => undefined), everyMs))
+  repeating.set(
+    scene,
+    setInterval(() => void strike().catch(() => undefined), everyMs),
+  )
 }
 
 const TO_LISTS = `for i = 0, 19 do
@@ -83,7 +86,9 @@ export const faults: readonly Fault[] = [
       await redis.restart(0, { args: SLOW_LOADING, until: 'listening' })
     },
     async end({ redis }) {
-      await waitFor(async () => (await redis.command('PING')) === 'PONG', { what: 'the end of loading' })
+      await waitFor(async () => (await redis.command('PING')) === 'PONG', {
+        what: 'the end of loading',
+      })
     },
   },
   {
@@ -112,7 +117,8 @@ export const faults: readonly Fault[] = [
     fromTheStart: true,
     password: 'not-this-one',
     stopsReads: true,
-    begin: async ({ redis }) => void (await redis.command('CONFIG', 'SET', 'requirepass', 'until-then')),
+    begin: async ({ redis }) =>
+      void (await redis.command('CONFIG', 'SET', 'requirepass', 'until-then')),
     async end({ redis }) {
       await commandWith(redis, 'until-then', 'CONFIG', 'SET', 'requirepass', 'not-this-one')
     },

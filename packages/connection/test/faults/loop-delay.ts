@@ -17,7 +17,8 @@ export function watchLoop(): LoopDelay {
   return {
     between(from, to) {
       let sum = 0
-      for (const stall of stalls) sum += Math.max(0, Math.min(to, stall.to) - Math.max(from, stall.from))
+      for (const stall of stalls)
+        sum += Math.max(0, Math.min(to, stall.to) - Math.max(from, stall.from))
       return sum
     },
     [Symbol.dispose]: () => clearInterval(timer),

@@ -44,7 +44,11 @@ export interface FaultReport {
 const PROBES = new Set(['PING', 'TIME'])
 
 /** Runs jobs and guarded calls on one connection through a fault and tells what became of them. */
-export async function runFault(fault: Fault, driver: Driver, options: FaultOptions): Promise<FaultReport> {
+export async function runFault(
+  fault: Fault,
+  driver: Driver,
+  options: FaultOptions,
+): Promise<FaultReport> {
   const { outageMs, guarded = true } = options
   const unhandled: unknown[] = []
   const note = (error: unknown): void => void unhandled.push(error)
@@ -71,7 +75,9 @@ export async function runFault(fault: Fault, driver: Driver, options: FaultOptio
   client.on('ready', () => (readyAt = performance.now()))
   jobs = createJobLoad(driver, client)
   const before = new Set(listeners(client))
-  const connection = guarded ? shareConnection(client, { signals: false, onWarning: ignore }) : undefined
+  const connection = guarded
+    ? shareConnection(client, { signals: false, onWarning: ignore })
+    : undefined
   const ours = listeners(client).filter((listener) => !before.has(listener))
   using load = connection === undefined ? undefined : createCallLoad(connection)
 
@@ -93,7 +99,10 @@ export async function runFault(fault: Fault, driver: Driver, options: FaultOptio
 
   let recoveryMs = Number.NaN
   if (load !== undefined) {
-    const first = await waitFor(() => load.firstHitAfter(ended), { what: 'the first hit', timeout: 30_000 })
+    const first = await waitFor(() => load.firstHitAfter(ended), {
+      what: 'the first hit',
+      timeout: 30_000,
+    })
     recoveryMs = Math.max(0, first - Math.max(healed, readyAt > began ? readyAt : 0))
   }
   await jobs.quiet()
@@ -108,7 +117,10 @@ export async function runFault(fault: Fault, driver: Driver, options: FaultOptio
     p50: quantile(load?.durations(began, ended) ?? [], 0.5),
     p999: quantile(load?.durations(began, ended) ?? [], 0.999),
     refused: refusing.length,
-    refusedP99: quantile(refusing.map(({ took }) => took), 0.99),
+    refusedP99: quantile(
+      refusing.map(({ took }) => took),
+      0.99,
+    ),
     sentWhileOpen,
     breakerOpened: trace.of('corral:connection:breaker').length > 0,
     mostPending: load?.mostPending ?? 0,
@@ -140,7 +152,9 @@ function sentBetween(
   refused: readonly Call[],
   ended: number,
 ): Record<string, number> {
-  const open = refused.filter(({ outcome }) => outcome === 'breaker-open' || outcome === 'REDIS_FULL')
+  const open = refused.filter(
+    ({ outcome }) => outcome === 'breaker-open' || outcome === 'REDIS_FULL',
+  )
   const reads = open.filter(({ kind }) => kind === 'read')
   const window = reads.length > 0 ? reads : open
   const [from, to] = [window[0]?.at ?? Infinity, window.at(-1)?.at ?? -Infinity]
