@@ -4,22 +4,25 @@ import { LATE, LUA_PRELUDE, type Script } from './script.ts'
  * Removes what a namespace's stamp has killed, of the keys that a SCAN returned.
  *
  * KEYS  1..n   keys of one slot
- * ARGV  1      deadline, ms of server time
- *       2      the stamp, µs
- *       3      clock skew, µs (0 on a single server)
- *       4      prefix that a key must have to be touched
- * Returns -1 (late), or how many keys went
+ * ARGV  1      deadline
+ *       per key, so that calls may share it:
+ *       the stamp, µs
+ *       clock skew, µs (0 on a single server)
+ *       prefix that a key must have to be touched
+ *       '1' to remove what carries no time as well (counters, structures, foreign entries), else '0'
+ * Returns per key 1 if it went, else 0
  * The rule is the reader's own (stampKills): what would still be served stays. Leases older than the stamp go, and with them
- * the fills that wait behind. What carries no time (counters, structures, foreign entries) goes as well.
+ * the fills that wait behind.
  */
-const lua: string = `${LUA_PRELUDE}
-local stamp, skew, prefix = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
-local removed = 0
+export const sweepLua: string = `
+local results = {}
 for i = 1, #KEYS do
-  local key = KEYS[i]
+  local key, first = KEYS[i], 4 * i - 2
+  local stamp, skew, prefix = tonumber(ARGV[first]), tonumber(ARGV[first + 1]), ARGV[first + 2]
+  results[i] = 0
   if string.sub(key, 1, #prefix) == prefix then
     local head = redis.pcall('GETRANGE', key, 0, 127)
-    local dead = true
+    local dead = ARGV[first + 3] == '1'
     if type(head) == 'string' then
       local at, rest = string.match(head, '^{"c":%d+,"at":(%d+)(.*)$')
       at = at or string.match(head, '^{"lease":"[^"]*","at":(%d+)}$')
@@ -29,10 +32,10 @@ for i = 1, #KEYS do
         dead = stamp > seen and stamp >= at - skew
       end
     end
-    if dead then removed = removed + redis.call('UNLINK', key) end
+    if dead then results[i] = redis.call('UNLINK', key) end
   end
 end
-return removed
+return results
 `
 
 export interface SweepRequest {
@@ -51,12 +54,13 @@ export type SweepReply = number | undefined
 
 export const sweepScript: Script<SweepRequest, SweepReply> = {
   name: 'sweep',
-  lua,
+  lua: LUA_PRELUDE + sweepLua,
   keys: 'many',
   encode({ keys, deadline, stamp, skewUs, prefix }) {
-    return { keys, args: [deadline, stamp, skewUs, prefix] }
+    return { keys, args: [deadline, ...keys.flatMap(() => [stamp, skewUs, prefix, '1'])] }
   },
   decode(raw) {
-    return Number(raw) === LATE ? undefined : Number(raw)
+    if (Number(raw) === LATE) return undefined
+    return (raw as unknown[]).reduce<number>((sum, gone) => sum + Number(gone), 0)
   },
 }
