@@ -3,9 +3,8 @@ import { startRedis, type TestRedis } from '@corral/testing'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openCachePeers } from '../src/peers/index.ts'
+import { openRedlock, openSesamecare, TUNED } from '../src/peers/lock-peers.ts'
 import { openRateLimiterFlexible } from '../src/peers/rate-limiter-flexible.ts'
-import { openRedlock } from '../src/peers/redlock.ts'
-import { openSesamecareRedlock } from '../src/peers/sesamecare-redlock.ts'
 
 // A peer that quietly answers from memory, or not at all, would make every comparison worthless.
 
@@ -83,20 +82,19 @@ test('rate-limiter-flexible refuses the call after the last', async () => {
   await limiter.close()
 })
 
-describe.each([openRedlock, openSesamecareRedlock])('%O', (open) => {
+describe.each([openRedlock, openSesamecare])('%O', (open) => {
   test('hands a lock to one holder at a time', async () => {
-    const locks = await open(client, { delayMs: 5, jitterMs: 0 })
+    const locks = open(client(), TUNED)
     const job = randomUUID()
-    const release = await locks.acquire(job, 10_000)
+    const first = await locks.acquire([job], 10_000)
     const order: string[] = []
-    const second = locks.acquire(job, 10_000).then((next) => {
+    const second = locks.acquire([job], 10_000).then((lock) => {
       order.push('second')
-      return next()
+      return lock.release()
     })
     order.push('first')
-    await release()
+    await first.release()
     await second
     expect(order).toEqual(['first', 'second'])
-    await locks.close()
   })
 })

@@ -18,8 +18,6 @@ export interface Contender {
 export interface Work {
   readonly operations: number
   readonly elapsedMs: number
-  /** Processor time of this process meanwhile, all threads; the server's is not in it. */
-  readonly cpuMicros: number
 }
 
 /** What one contender did, against the first one of the same run. */
@@ -51,11 +49,13 @@ export async function alternate(
     for (let turn = 0; turn < turns; turn++) {
       for (let place = 0; place < contenders.length; place++) {
         const index = (place + turn + round) % contenders.length
+        const cpuBefore = process.cpuUsage()
         const work = await contenders[index]!.run(turnMs)
+        const { user, system } = process.cpuUsage(cpuBefore)
         const total = totals[index]!
         total.operations += work.operations
         total.elapsedMs += work.elapsedMs
-        total.cpuMicros += work.cpuMicros
+        total.cpuMicros += user + system
       }
     }
     for (const [index, total] of totals.entries()) {
