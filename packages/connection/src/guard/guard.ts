@@ -240,12 +240,16 @@ export function createGuard(
 
   /** QUIT answers what is in flight first; a server that hangs is not waited for. */
   async function endClient(client: ResolvedClient['client']): Promise<void> {
-    if (client.status === 'ready')
+    if (client.status === 'end') return
+    const ended = new Promise<void>((resolve) => void client.on('end', () => resolve()))
+    if (client.status === 'ready') {
       await within(
         client.quit().catch(() => undefined),
         CLOSE_MS / 2,
       )
+    }
     client.disconnect()
+    await within(ended, CLOSE_MS / 2)
   }
 
   async function within(work: Promise<unknown>, ms: number): Promise<void> {

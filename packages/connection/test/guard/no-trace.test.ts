@@ -88,7 +88,10 @@ describe.each(allDrivers)('a borrowed connection ($name)', ({ Redis, Queue, Work
 /** Functions compare by identity, everything else by value. */
 function structuredCloneable(options: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries(options).map(([key, value]) => [key, typeof value === 'function' ? value : structuredClone(value)]),
+    Object.entries(options).map(([key, value]) => [
+      key,
+      typeof value === 'function' ? value : structuredClone(value),
+    ]),
   )
 }
 
@@ -116,7 +119,14 @@ describe.each(drivers)('a process that used a connection ($name)', ({ ioredis })
       const connection = shareConnection(client, { signals: false, onWarning() {} })
       ${body}`
     const startedAt = performance.now()
-    const node = ['--conditions=@corral/source', '--import', 'tsx', '--input-type=module', '-e', program]
+    const node = [
+      '--conditions=@corral/source',
+      '--import',
+      'tsx',
+      '--input-type=module',
+      '-e',
+      program,
+    ]
     await run(process.execPath, node, { cwd: new URL('../..', import.meta.url), timeout: 20_000 })
     expect(performance.now() - startedAt).toBeLessThan(15_000)
   })
