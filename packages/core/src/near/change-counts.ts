@@ -1,0 +1,40 @@
+import { keyHash } from '../protocol/key-hash.ts'
+
+/**
+ * Tells whether a key has changed since some moment, in a fixed amount of memory and without
+ * anything to give back: changes are counted by a hash of the key. Two keys that share a count only
+ * make one look changed when the other is.
+ */
+export interface ChangeCounts {
+  /** This moment, for {@link changedSince}. */
+  mark(redisKey: string): number
+  changedSince(redisKey: string, mark: number): boolean
+  /** The key changed, or may have. */
+  note(redisKey: string): void
+  /** Every key may have. */
+  noteAll(): void
+}
+
+const PLACES = 4096
+
+export function createChangeCounts(): ChangeCounts {
+  const counts = new Uint32Array(PLACES)
+  let total = 0
+
+  function mark(redisKey: string): number {
+    return total + (counts[keyHash(redisKey) % PLACES] as number)
+  }
+
+  return {
+    mark,
+    changedSince: (redisKey, since) => mark(redisKey) !== since,
+    note(redisKey) {
+      const place = keyHash(redisKey) % PLACES
+      counts[place] = (counts[place] as number) + 1
+    },
+    noteAll() {
+      // Above every count, so that no sum of before comes again.
+      total += 2 ** 32
+    },
+  }
+}
