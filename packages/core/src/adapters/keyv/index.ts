@@ -1,0 +1,8 @@
+export { createKeyv, type CreateKeyvOptions } from './create-keyv.ts'
+export {
+  createKeyvStore,
+  type ErrorListener,
+  type KeyvStore,
+  type KeyvStoreEntry,
+} from './keyv-store.ts'
+export type { KeyvStoreOptions } from './options.ts'

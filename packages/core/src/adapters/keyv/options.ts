@@ -1,0 +1,100 @@
+import {
+  createKeyspace,
+  describeValue,
+  type ConnectionSource,
+  type Keyspace,
+} from '@corral/connection'
+import type { OnError } from '../../options.ts'
+
+/** How a Keyv store behaves; see each option. Times are **milliseconds**, as everywhere in Keyv. */
+export interface KeyvStoreOptions {
+  /**
+   * What the store rides on: an ioredis `Redis` or `Cluster`, a BullMQ `Queue`, `Worker`,
+   * `QueueEvents` or `FlowProducer`, a promise of one, or a `Connection`. It is never closed.
+   */
+  readonly connection: ConnectionSource
+  /**
+   * Where the entries live: `<namespace>::<key>`. Not empty, without braces, glob characters, white
+   * space or `::`, and not `bull`. A Keyv that is given a namespace of its own puts that in its place;
+   * `'keyv'`, the name that Keyv 5 gives itself when nobody gives it one, does not.
+   *
+   * @defaultValue none: the Keyv has to bring one
+   */
+  readonly namespace?: string
+  /**
+   * How long an entry lives that Keyv gives no time, in milliseconds. 0 keeps it without end: then
+   * the database only grows, and under `noeviction` it fills up. @defaultValue 0, as Keyv has it
+   */
+  readonly ttl?: number
+  /**
+   * What a call does when Redis cannot answer: `'degrade'` emits `error` and answers as if the key
+   * were absent or the write had not been done; `'throw'` rejects. @defaultValue 'degrade'
+   */
+  readonly onError?: OnError
+  /** Longest Redis key in bytes; longer ones end in a digest. 64 to 65 536. @defaultValue 250 */
+  readonly maxKeyLength?: number
+}
+
+/** {@link KeyvStoreOptions} checked and completed. */
+export interface ResolvedKeyvStoreOptions {
+  readonly connection: ConnectionSource
+  readonly namespace: string | undefined
+  /** `0`: without end. */
+  readonly ttlMs: number
+  readonly degrade: boolean
+  readonly keyspaceOf: (namespace: string) => Keyspace
+}
+
+const known: ReadonlySet<string> = new Set([
+  'connection',
+  'namespace',
+  'ttl',
+  'onError',
+  'maxKeyLength',
+] satisfies (keyof KeyvStoreOptions)[])
+
+/** PX takes more, but nobody caches for longer than 100 years. */
+const longestMs = 100 * 365 * 24 * 3_600_000
+
+/**
+ * Checks the options of `createKeyvStore`; runs once per store.
+ *
+ * @throws TypeError or RangeError naming option, rule and received value
+ */
+export function resolveKeyvStoreOptions(options: KeyvStoreOptions): ResolvedKeyvStoreOptions {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`options: must be an object, received ${describeValue(options)}`)
+  }
+  for (const name of Object.keys(options)) {
+    if (!known.has(name)) {
+      throw new TypeError(`${name}: is no option of createKeyvStore (${[...known].join(', ')})`)
+    }
+  }
+  const { connection, namespace, ttl = 0, onError = 'degrade', maxKeyLength } = options
+  if (typeof connection !== 'object' || connection === null) {
+    throw new TypeError(
+      `connection: must be an ioredis client, a BullMQ queue or a Connection, received ${describeValue(connection)}`,
+    )
+  }
+  if (onError !== 'degrade' && onError !== 'throw') {
+    throw new TypeError(`onError: must be 'degrade' or 'throw', received ${describeValue(onError)}`)
+  }
+  const keyspaceOf = (name: string): Keyspace =>
+    createKeyspace({ namespace: name, ...(maxKeyLength !== undefined && { maxKeyLength }) })
+  if (namespace !== undefined) keyspaceOf(namespace)
+  return { connection, namespace, ttlMs: checkTtl(ttl), degrade: onError === 'degrade', keyspaceOf }
+}
+
+function checkTtl(ttl: number): number {
+  if (typeof ttl !== 'number' || !(ttl >= 0)) {
+    throw new TypeError(
+      `ttl: must be a number of milliseconds that is not negative, received ${describeValue(ttl)}`,
+    )
+  }
+  return px(ttl)
+}
+
+/** As PX takes it: whole, bounded; 0 = without end. */
+export function px(ttlMs: number): number {
+  return ttlMs > longestMs ? 0 : Math.ceil(ttlMs)
+}
