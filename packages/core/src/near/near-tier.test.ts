@@ -1,0 +1,262 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { fakeConnection, type FakeConnection } from '../../test/stamps/fake-connection.ts'
+import type { Verdict } from '../stamps/stamp-book.ts'
+import {
+  createNearTier,
+  type NearCopy,
+  type NearDeps,
+  type NearDraft,
+  type NearTier,
+} from './near-tier.ts'
+
+let fake: FakeConnection
+let near: NearTier
+let stamps: { version: number; judged: number; says: Verdict }
+
+function open(options: Partial<NearDeps> = {}): NearTier {
+  near = createNearTier({
+    connection: fake.connection,
+    prefix: 'a::',
+    maxEntries: 3,
+    ttlMs: 60_000,
+    book: {
+      get version() {
+        return stamps.version
+      },
+      verdict() {
+        stamps.judged++
+        return stamps.says
+      },
+    },
+    ...options,
+  })
+  fake.state('on')
+  return near
+}
+
+const draft = (value: unknown, more: Partial<NearDraft> = {}): NearDraft => ({
+  value,
+  loadedAt: 1,
+  tags: [],
+  seen: [],
+  expires: undefined,
+  freshUntil: undefined,
+  costMs: undefined,
+  ...more,
+})
+const put = (key: string, value: unknown, more: Partial<NearDraft> = {}): void =>
+  void near.keep(near.ticket(key), draft(value, more))
+const read = (key: string): unknown => {
+  const entry = near.peek(key)
+  return entry === undefined ? undefined : near.valueOf(entry)
+}
+
+beforeEach(() => {
+  fake = fakeConnection()
+  stamps = { version: 1, judged: 0, says: 'alive' }
+  open()
+})
+
+describe('what is kept', () => {
+  test('is served until the key is dropped, here or by a signal', () => {
+    put('a::1', 'one')
+    put('a::2', 'two')
+    expect([read('a::1'), read('a::2'), near.size]).toEqual(['one', 'two', 2])
+    near.drop('a::1')
+    fake.signal('a::2', 'b::1')
+    expect([read('a::1'), read('a::2'), near.size]).toEqual([undefined, undefined, 0])
+  })
+
+  test('is bounded; what was used longest ago goes', () => {
+    for (const key of ['a::1', 'a::2', 'a::3']) put(key, key)
+    read('a::1')
+    put('a::4', 'a::4')
+    expect([read('a::1'), read('a::2'), near.size]).toEqual(['a::1', undefined, 3])
+  })
+
+  test.each([
+    ['a signal for the key', () => fake.signal('a::1')],
+    ['a write here', () => near.drop('a::1')],
+    ['a flush', () => fake.flush()],
+    ['a loss', () => fake.state('lost')],
+    ['a loss that is over', () => [fake.state('lost'), fake.state('on')]],
+    ['a clear', () => near.clear()],
+    ['a pattern', () => near.dropMatching((key) => key === 'a::1')],
+  ])('is not what was being read during %s', (_, change) => {
+    const ticket = near.ticket('a::1')
+    change()
+    expect(near.valueOf(near.keep(ticket, draft('old')))).toBe('old')
+    fake.state('on')
+    expect(read('a::1')).toBeUndefined()
+    expect(near.size).toBe(0)
+  })
+
+  test('is what was read during a change of another key', () => {
+    const ticket = near.ticket('a::1')
+    fake.signal('a::2')
+    near.keep(ticket, draft('one'))
+    expect(read('a::1')).toBe('one')
+  })
+
+  test('a pattern takes those that match and leaves the rest', () => {
+    put('a::1', 1)
+    put('a::2', 2)
+    near.dropMatching((key) => key.endsWith('1'))
+    expect([read('a::1'), read('a::2')]).toEqual([undefined, 2])
+  })
+})
+
+describe('while signals are not on', () => {
+  test('nothing is served or kept, and nothing of before comes back', () => {
+    put('a::1', 1)
+    fake.state('lost')
+    expect([read('a::1'), near.size]).toEqual([undefined, 0])
+    put('a::1', 2)
+    expect(near.size).toBe(0)
+    fake.state('on')
+    expect(read('a::1')).toBeUndefined()
+    put('a::1', 3)
+    expect(read('a::1')).toBe(3)
+    near.close()
+    expect(read('a::1')).toBeUndefined()
+  })
+
+  test('nor before they are on for the first time', () => {
+    fake = fakeConnection()
+    near = createNearTier({
+      connection: fake.connection,
+      prefix: 'a::',
+      maxEntries: 3,
+      ttlMs: 1,
+      book: { version: 0, verdict: () => 'alive' },
+    })
+    put('a::1', 1)
+    expect([read('a::1'), near.size]).toEqual([undefined, 0])
+  })
+})
+
+describe('the end of an entry', () => {
+  test('is by the server clock, whatever ours shows', async () => {
+    fake.serverNow = 5_000_000
+    put('a::1', 1, { expires: 5_001_000, freshUntil: 5_000_500 })
+    await fake.clock.advance(494)
+    expect(near.isFresh(near.peek('a::1')!)).toBe(true)
+    await fake.clock.advance(1)
+    expect(near.isFresh(near.peek('a::1')!)).toBe(false)
+    await fake.clock.advance(499)
+    expect(read('a::1')).toBe(1)
+    await fake.clock.advance(1)
+    expect([read('a::1'), near.size]).toEqual([undefined, 0])
+  })
+
+  test('is by ours less the skew while that is not known', async () => {
+    put('a::1', 1, { expires: fake.clock.wallNow() + 1000 })
+    await fake.clock.advance(749)
+    expect(read('a::1')).toBe(1)
+    await fake.clock.advance(1)
+    expect(read('a::1')).toBeUndefined()
+  })
+
+  test('is no later than near.ttl, and what has ended is not kept', async () => {
+    open({ ttlMs: 1000 })
+    put('a::1', 1)
+    put('a::2', 2, { expires: fake.clock.wallNow() })
+    expect(near.size).toBe(1)
+    await fake.clock.advance(999)
+    expect(read('a::1')).toBe(1)
+    await fake.clock.advance(1)
+    expect(read('a::1')).toBeUndefined()
+  })
+
+  test('is noticed within a hot loop', () => {
+    put('a::1', 1, { expires: fake.clock.wallNow() + 1000 })
+    let reads = 0
+    const hot = { ...fake.clock, now: () => (reads++ > 2 ? 2000 : 0), afterIo: () => {} }
+    fake = { ...fake, connection: { ...fake.connection, clock: hot } }
+    open()
+    put('a::1', 1, { expires: hot.wallNow() + 1000 })
+    let served = 0
+    while (read('a::1') !== undefined) served++
+    expect(served).toBeLessThan(40)
+  })
+})
+
+describe('stamps', () => {
+  test('judge an entry once per version; dead goes, unknown waits', () => {
+    put('a::1', 1)
+    read('a::1')
+    read('a::1')
+    expect(stamps.judged).toBe(1)
+    stamps = { version: 2, judged: 0, says: 'unknown' }
+    expect([read('a::1'), near.size]).toEqual([undefined, 1])
+    stamps.says = 'alive'
+    expect(read('a::1')).toBe(1)
+    stamps = { version: 3, judged: 0, says: 'dead' }
+    expect([read('a::1'), near.size]).toEqual([undefined, 0])
+  })
+})
+
+describe('a value that is handed out', () => {
+  const rich = (): Record<string, unknown> => ({
+    buffer: Buffer.from('abc'),
+    date: new Date(5),
+    map: new Map([['k', { n: 1 }]]),
+    set: new Set([[1]]),
+    big: 5n,
+    bytes: new Uint8Array([1, 2]),
+    list: [{ n: 1 }],
+    ['__proto__x']: 1,
+  })
+
+  test('under freeze cannot be changed, not even by who brought it', () => {
+    const value = { user: { names: ['Ada'] }, n: null }
+    put('a::1', value)
+    expect(read('a::1')).toBe(value)
+    expect(() => value.user.names.push('x')).toThrow(TypeError)
+    expect(Object.isFrozen(value.user)).toBe(true)
+  })
+
+  test.each<[NearCopy, () => unknown]>([
+    ['freeze', rich],
+    ['clone', rich],
+    ['clone', () => ({ list: [{ n: 1 }] })],
+  ])('under %s is a copy that shares nothing', (copy, make) => {
+    open({ copy })
+    const original = make()
+    put('a::1', original)
+    for (const victim of [original, read('a::1')] as Record<string, unknown>[]) {
+      ;(victim['list'] as { n: number }[])[0]!.n = 9
+      ;(victim['buffer'] as Buffer | undefined)?.fill(0)
+      ;(victim['map'] as Map<string, unknown> | undefined)?.clear()
+      ;(victim['set'] as Set<unknown> | undefined)?.clear()
+      ;(victim['date'] as Date | undefined)?.setTime(0)
+    }
+    const again = read('a::1') as Record<string, unknown>
+    expect(again).toEqual(make())
+    expect(Buffer.isBuffer(again['buffer'])).toBe(
+      copy === 'freeze' || again['buffer'] !== undefined,
+    )
+  })
+
+  test('under none is the value itself', () => {
+    open({ copy: 'none' })
+    const value = { n: 1 }
+    put('a::1', value)
+    value.n = 2
+    expect(read('a::1')).toBe(value)
+  })
+
+  test('keeps an own __proto__ a plain key, and survives cycles', () => {
+    open({ copy: 'clone' })
+    const value = JSON.parse('{"__proto__":{"admin":true}}') as { self?: unknown }
+    value.self = value
+    put('a::1', value)
+    const copy = read('a::1') as { self: unknown; admin?: boolean }
+    expect(Object.getPrototypeOf(copy)).toBe(Object.prototype)
+    expect(copy.admin).toBeUndefined()
+    expect(copy.self).toBe(copy)
+    open()
+    put('a::1', value)
+    expect(Object.isFrozen(read('a::1'))).toBe(true)
+  })
+})

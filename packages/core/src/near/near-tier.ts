@@ -1,0 +1,191 @@
+import type { Connection } from '@corral/connection'
+import { LRUCache } from 'lru-cache'
+import type { Stampable, StampBook } from '../stamps/stamp-book.ts'
+import { createChangeCounts } from './change-counts.ts'
+import { createCoarseClock } from './coarse-clock.ts'
+import { cloneValue, freezeData } from './value-copies.ts'
+
+/**
+ * What a near hit hands out.
+ *
+ * - `'freeze'`: the kept value itself, deep-frozen; a copy if it holds a Buffer, Date, Map or Set
+ * - `'clone'`: a copy each time
+ * - `'none'`: the kept value itself; who changes it changes it for everybody
+ */
+export type NearCopy = 'freeze' | 'clone' | 'none'
+
+/** An entry as it was read from Redis, or written to it. */
+export interface NearDraft extends Stampable {
+  readonly value: unknown
+  /** Epoch milliseconds of the server; undefined = none. */
+  readonly expires: number | undefined
+  readonly freshUntil: number | undefined
+  readonly costMs: number | undefined
+}
+
+/** An entry that is kept in this process. */
+export interface NearEntry extends NearDraft {
+  /** When it ends here, and until when it is fresh, by the monotonic clock. */
+  readonly endsAt: number
+  readonly freshEndsAt: number
+}
+
+/** Proof of when a read began. */
+export interface Ticket {
+  readonly redisKey: string
+  readonly mark: number
+}
+
+/**
+ * Decoded entries in this process's memory, kept right by signals: while those do not tell every
+ * change, nothing is kept and nothing is served.
+ */
+export interface NearTier {
+  readonly size: number
+  /** The entry at a key if it may be served; synchronous. Its value is {@link valueOf}. */
+  peek(redisKey: string): NearEntry | undefined
+  isFresh(entry: NearEntry): boolean
+  /** What a caller may be given. */
+  valueOf(entry: NearEntry): unknown
+  /** To be taken before the key is read from Redis, for {@link keep}. Nothing needs to be given back. */
+  ticket(redisKey: string): Ticket
+  /**
+   * Keeps what was read, unless the key may have changed since the ticket was taken. What the caller
+   * goes on to use is {@link valueOf} of the result, kept or not: under `'freeze'` it is frozen.
+   */
+  keep(ticket: Ticket, draft: NearDraft): NearEntry
+  /**
+   * Forgets a key, and what is being read of it. For a write of this process: before the command
+   * leaves, and again when it is answered, as a read may have overtaken it on its way.
+   */
+  drop(redisKey: string): void
+  /** Forgets all keys for which `test` is true, and everything that is being read. */
+  dropMatching(test: (redisKey: string) => boolean): void
+  clear(): void
+  close(): void
+}
+
+export interface NearDeps {
+  readonly connection: Connection
+  /** `<namespace>::`. */
+  readonly prefix: string
+  readonly book: Pick<StampBook, 'verdict' | 'version'>
+  readonly maxEntries: number
+  /** Longest life in this process. */
+  readonly ttlMs: number
+  readonly copy?: NearCopy
+  /** What the server's clock and ours may differ while the server's is not known. @defaultValue 250 */
+  readonly clockSkewMs?: number
+}
+
+/** The server's clock is known to a few milliseconds; an entry ends here that much before it does there. */
+const MARGIN_MS = 5
+
+interface Kept extends NearEntry {
+  /** Its value was not frozen, so each caller gets a copy. */
+  readonly cloned: boolean
+  /** The stamps' version by which it was found alive. */
+  judged: number
+}
+
+export function createNearTier(deps: NearDeps): NearTier {
+  const { connection, prefix, book, ttlMs, copy = 'freeze', clockSkewMs = 250 } = deps
+  const { clock } = connection
+  const entries = new LRUCache<string, Kept>({ max: deps.maxEntries })
+  const changes = createChangeCounts()
+  const now = createCoarseClock(clock)
+  let live = false
+
+  function drop(redisKey: string): void {
+    changes.note(redisKey)
+    entries.delete(redisKey)
+  }
+
+  function clear(): void {
+    changes.noteAll()
+    entries.clear()
+  }
+
+  const unwatch = connection.signals.watch(prefix, {
+    keys(keys) {
+      for (const key of keys) drop(key)
+    },
+    flush: clear,
+    state(state) {
+      live = state === 'on'
+      if (!live) clear()
+    },
+  })
+
+  /** How far ahead of us a moment of the server is; never more than it truly is. */
+  function untilServer(redisKey: string, epochMs: number): number {
+    const serverMs = connection.serverNow(redisKey)
+    if (serverMs !== undefined) return epochMs - serverMs - MARGIN_MS
+    return epochMs - clock.wallNow() - clockSkewMs
+  }
+
+  function kept(redisKey: string, draft: NearDraft): Kept {
+    const { expires, freshUntil } = draft
+    const at = clock.now()
+    const left = expires === undefined ? Infinity : untilServer(redisKey, expires)
+    // Mostly the same moment; one look at the server's clock is enough then.
+    const freshLeft =
+      freshUntil === expires || freshUntil === undefined ? left : untilServer(redisKey, freshUntil)
+    const cloned = copy === 'clone' || (copy === 'freeze' && !freezeData(draft.value))
+    return {
+      ...draft,
+      // The caller who brought it has the original.
+      value: cloned ? cloneValue(draft.value) : draft.value,
+      endsAt: at + Math.min(ttlMs, left),
+      freshEndsAt: at + freshLeft,
+      cloned,
+      judged: Number.NaN,
+    }
+  }
+
+  function alive(redisKey: string, entry: Kept): boolean {
+    const { version } = book
+    if (entry.judged === version) return true
+    const verdict = book.verdict(entry)
+    if (verdict === 'alive') entry.judged = version
+    else if (verdict === 'dead') entries.delete(redisKey)
+    return verdict === 'alive'
+  }
+
+  return {
+    get size() {
+      return entries.size
+    },
+    peek(redisKey) {
+      if (!live) return undefined
+      const entry = entries.get(redisKey)
+      if (entry === undefined) return undefined
+      if (entry.endsAt <= now()) {
+        entries.delete(redisKey)
+        return undefined
+      }
+      return alive(redisKey, entry) ? entry : undefined
+    },
+    isFresh: (entry) => entry.freshEndsAt > now(),
+    valueOf: (entry) => ((entry as Kept).cloned ? cloneValue(entry.value) : entry.value),
+    ticket: (redisKey) => ({ redisKey, mark: changes.mark(redisKey) }),
+    keep({ redisKey, mark }, draft) {
+      const entry = kept(redisKey, draft)
+      const ended = entry.endsAt <= clock.now()
+      if (live && !ended && !changes.changedSince(redisKey, mark)) entries.set(redisKey, entry)
+      return entry
+    },
+    drop,
+    dropMatching(test) {
+      changes.noteAll()
+      const redisKeys = [...entries.keys()]
+      for (const redisKey of redisKeys) if (test(redisKey)) entries.delete(redisKey)
+    },
+    clear,
+    close() {
+      unwatch()
+      live = false
+      clear()
+    },
+  }
+}
