@@ -5,3 +5,8 @@ export interface ClientBase {
   readonly connection: Connection | undefined
   readonly namespace: string
 }
+
+/** What a part stands on that makes no sense in one process alone. */
+export interface ConnectedBase extends ClientBase {
+  readonly connection: Connection
+}

@@ -1,5 +1,5 @@
 export { CorralError, isCorralError, type Duration } from '@corral/connection'
-export type { ClientBase } from './client-base.ts'
+export type { ClientBase, ConnectedBase } from './client-base.ts'
 export { type ClientCode, clientCodes } from './errors.ts'
 export type { ConcurrencyLease } from './limits/concurrency-lease.ts'
 export {
@@ -21,3 +21,17 @@ export type { RateLimitHeaders } from './limits/rate-limit-headers.ts'
 export type { RateLimitResult } from './limits/rate-limit-result.ts'
 export { createRateLimiter, type RateLimiter } from './limits/rate-limiter.ts'
 export type { ClientEvents } from './trace.ts'
+export type { SessionsOptions } from './sessions/options.ts'
+export {
+  createSessionStore,
+  type SessionStore,
+  type SessionStoreOptions,
+  type StoreSession,
+} from './sessions/session-store.ts'
+export {
+  createSessions,
+  type CreateSessionOptions,
+  type NewSession,
+  type Sessions,
+} from './sessions/sessions.ts'
+export type { SessionInfo, UserSessions } from './sessions/user-sessions.ts'

@@ -9,6 +9,11 @@ export interface ClientEvents {
     readonly allowed: boolean
     readonly source: 'redis' | 'local' | 'policy'
   }
+  /** Something became of a session, or of all of a user (`revoked`). No ids, no users. */
+  'corral:client:session': {
+    readonly namespace: string
+    readonly event: 'created' | 'rotated' | 'deleted' | 'revoked' | 'refused'
+  }
 }
 
 /** A named channel whose `hasSubscribers` is asked before a message is built. */

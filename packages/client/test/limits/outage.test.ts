@@ -66,7 +66,7 @@ async function decided(onUnavailable: OnUnavailable, localShare?: number): Promi
   return admitted
 }
 
-async function decideWithout(): Promise<void> {
+async function expectDecisions(): Promise<void> {
   expect(await decided('local')).toBe(10)
   expect(await decided('local', 0.25)).toBe(2)
   expect(await decided('allow')).toBe(30)
@@ -92,7 +92,7 @@ async function decideWithout(): Promise<void> {
   }
 }
 
-async function nothingWasCounted(): Promise<void> {
+async function expectNothingCounted(): Promise<void> {
   await waitFor(async () => (await limiterWith('local').peek('u-local')).source === 'redis')
   for (const policy of ['local', 'allow', 'deny'] as const) {
     expect((await limiterWith(policy).peek(`u-${policy}`)).count).toBe(0)
@@ -103,42 +103,42 @@ describe('with Redis', () => {
   it('frozen, the policy decides within the deadline; back, nothing is counted late', async () => {
     await server.pause()
     try {
-      await decideWithout()
+      await expectDecisions()
     } finally {
       await server.resume()
     }
-    await nothingWasCounted()
+    await expectNothingCounted()
     expect(await server.command('KEYS', 'corral:limit:*u-*')).toEqual([])
   })
 
   it('killed, the policy decides within the deadline', async () => {
     await server.kill()
     try {
-      await decideWithout()
+      await expectDecisions()
     } finally {
       await server.restart()
     }
-    await nothingWasCounted()
+    await expectNothingCounted()
   })
 
   it('full, the policy decides too', async () => {
     await server.command('CONFIG', 'SET', 'maxmemory', '1')
     try {
-      await decideWithout()
+      await expectDecisions()
     } finally {
       await server.command('CONFIG', 'SET', 'maxmemory', '0')
     }
-    await nothingWasCounted()
+    await expectNothingCounted()
   })
 
   it('read-only, the policy decides too', async () => {
     await server.command('REPLICAOF', '127.0.0.1', '1')
     try {
-      await decideWithout()
+      await expectDecisions()
     } finally {
       await server.command('REPLICAOF', 'NO', 'ONE')
     }
-    await nothingWasCounted()
+    await expectNothingCounted()
   })
 
   it('losing replies, a call whose answer was lost counts once and is never sent again', async () => {

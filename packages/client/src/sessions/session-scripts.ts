@@ -1,0 +1,202 @@
+import { defineScript, type Script } from '@corral/connection'
+
+/**
+ * A session is a hash: d = data, u = user, b = since when it is that user's (µs), c = created (µs), e = its
+ * last moment (µs), i = how long it lives unused (µs), s = last seen (µs), l = label.
+ *
+ * `alive` reads one and decides by the server's time and the user's stamp, in the same step in which it
+ * is used or changed: so no write can carry a session past its revocation.
+ */
+const SESSION = `
+local function whole(number) return string.format('%.0f', number) end
+local function px(micros) return math.max(1, math.ceil(micros / 1000)) end
+local function alive(key, stamp_key, absolute)
+  local f = redis.pcall('HMGET', key, 'd', 'u', 'b', 'c', 'e', 'i', 's', 'l')
+  if f.err then return f end
+  if not f[1] then return nil end
+  local s = {key = key, data = f[1], user = f[2] or '', born = tonumber(f[3]) or 0,
+    created = tonumber(f[4]) or 0, ends = tonumber(f[5]) or 0, idle = tonumber(f[6]) or 0,
+    seen = tonumber(f[7]) or 0, label = f[8] or ''}
+  s.ends = math.min(s.ends, s.created + absolute)
+  local stamp = stamp_key and tonumber(redis.call('GET', stamp_key) or 0) or 0
+  if now >= s.ends or stamp >= s.born then
+    redis.call('UNLINK', key)
+    return nil
+  end
+  return s
+end
+local function roll(s)
+  redis.call('PEXPIRE', s.key, px(math.min(s.idle, s.ends - now)))
+end
+local function write(s)
+  redis.call('HSET', s.key, 'd', s.data, 'u', s.user, 'b', whole(s.born), 'c', whole(s.created),
+    'e', whole(s.ends), 'i', whole(s.idle), 's', whole(now), 'l', s.label)
+  roll(s)
+end
+local function enlist(index_key, member, ends)
+  redis.call('ZADD', index_key, whole(ends), member)
+  redis.call('ZREMRANGEBYSCORE', index_key, '-inf', whole(now))
+  redis.call('PEXPIRE', index_key, math.max(px(ends - now), redis.call('PTTL', index_key)))
+end
+-- After a revocation in the same µs, or by a clock that was set back since, a new session is newer.
+local function born_after(stamp_key)
+  return math.max(now, (tonumber(redis.call('GET', stamp_key) or 0) or 0) + 1)
+end
+local function told(s)
+  return {s.data, s.user, whole(s.born), whole(s.created), whole(math.min(now + s.idle, s.ends))}
+end
+`
+
+/**
+ * KEYS session, stamp. ARGV absolute µs, 1 = counts as use, idle µs (0 = as it was).
+ * Reply: nil, or what `told` tells.
+ */
+export const readSession: Script = defineScript({
+  name: 'session:read',
+  memory: 'shrink',
+  lua: `${SESSION}
+local s = alive(KEYS[1], KEYS[2], tonumber(ARGV[2]))
+if not s or s.err then return s end
+if ARGV[3] == '1' then
+  if ARGV[4] ~= '0' then
+    s.idle = tonumber(ARGV[4])
+    redis.call('HSET', s.key, 'i', ARGV[4])
+  end
+  roll(s)
+  -- Once a minute is enough for a list, and a write less for every read.
+  if now - s.seen > 60000000 then redis.call('HSET', s.key, 's', whole(now)) end
+end
+return told(s)
+`,
+})
+
+/** KEYS session, stamp, index. ARGV data, user, member, idle µs, absolute µs, label. Reply: end µs. */
+export const createSessionScript: Script = defineScript({
+  name: 'session:create',
+  lua: `${SESSION}
+local s = {key = KEYS[1], data = ARGV[2], user = ARGV[3], created = now, idle = tonumber(ARGV[5]),
+  ends = now + tonumber(ARGV[6]), label = ARGV[7], born = now}
+if s.user ~= '' then s.born = born_after(KEYS[2]) end
+write(s)
+if s.user ~= '' then enlist(KEYS[3], ARGV[4], s.ends) end
+return whole(math.min(now + s.idle, s.ends))
+`,
+})
+
+/** KEYS session, stamp. ARGV data, idle µs (0 = as it was), absolute µs. Reply: 1, or 0 when there is none. */
+export const updateSession: Script = defineScript({
+  name: 'session:update',
+  lua: `${SESSION}
+local s = alive(KEYS[1], KEYS[2], tonumber(ARGV[4]))
+if not s then return 0 end
+if s.err then return s end
+s.data = ARGV[2]
+if ARGV[3] ~= '0' then s.idle = tonumber(ARGV[3]) end
+write(s)
+return 1
+`,
+})
+
+/**
+ * Sessions under ids that others choose: made when absent, unless destroyed a moment ago (x).
+ * KEYS session. ARGV data, user, idle µs, absolute µs, earliest since µs.
+ * Reply: {1 stored, 1 new for this user, since µs, end µs}
+ */
+export const putSession: Script = defineScript({
+  name: 'session:put',
+  lua: `${SESSION}
+local destroyed = redis.pcall('HGET', KEYS[1], 'x')
+if type(destroyed) == 'table' then return destroyed end
+if destroyed then return {0, 0, '0', '0'} end
+local absolute = tonumber(ARGV[5])
+local s = alive(KEYS[1], nil, absolute)
+local fresh = not s or s.user ~= ARGV[3]
+if not s then s = {key = KEYS[1], created = now, ends = now + absolute, label = ''} end
+if fresh then s.born = math.max(now, tonumber(ARGV[6])) end
+s.data, s.user, s.idle = ARGV[2], ARGV[3], tonumber(ARGV[4])
+write(s)
+return {1, fresh and 1 or 0, whole(s.born), whole(s.ends)}
+`,
+})
+
+/** KEYS index. ARGV member, end µs. */
+export const enlistSession: Script = defineScript({
+  name: 'session:enlist',
+  lua: `${SESSION}
+enlist(KEYS[1], ARGV[2], tonumber(ARGV[3]))
+return 1
+`,
+})
+
+/**
+ * KEYS old session, old stamp, old index, new session, new stamp, new index. ARGV absolute µs, old member,
+ * new member, user ('' = as it was), '1' + data or '' (as it was). Reply: nil, or what `told` tells.
+ */
+export const rotateSessionScript: Script = defineScript({
+  name: 'session:rotate',
+  lua: `${SESSION}
+local s = alive(KEYS[1], KEYS[2], tonumber(ARGV[2]))
+if not s or s.err then return s end
+s.key = KEYS[4]
+if ARGV[5] ~= '' and ARGV[5] ~= s.user then
+  s.user, s.created, s.ends, s.born = ARGV[5], now, now + tonumber(ARGV[2]), born_after(KEYS[5])
+end
+if ARGV[6] ~= '' then s.data = string.sub(ARGV[6], 2) end
+write(s)
+redis.call('UNLINK', KEYS[1])
+redis.call('ZREM', KEYS[3], ARGV[3])
+if s.user ~= '' then enlist(KEYS[6], ARGV[4], s.ends) end
+return told(s)
+`,
+})
+
+/** KEYS session, stamp, index. ARGV absolute µs, member. Reply: nil, or what was there; it is gone then. */
+export const takeSession: Script = defineScript({
+  name: 'session:take',
+  memory: 'shrink',
+  lua: `${SESSION}
+local s = alive(KEYS[1], KEYS[2], tonumber(ARGV[2]))
+if not s or s.err then return s end
+redis.call('UNLINK', KEYS[1])
+redis.call('ZREM', KEYS[3], ARGV[3])
+return told(s)
+`,
+})
+
+/** As a session that was just destroyed, for requests that still hold it and save it at their end. */
+const DESTROYED_MS = 60_000
+
+/** KEYS session. Reply: 1 when there was one. */
+export const destroySession: Script = defineScript({
+  name: 'session:destroy',
+  memory: 'shrink',
+  lua: `
+local there = redis.call('HEXISTS', KEYS[1], 'd')
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'x', '1')
+redis.call('PEXPIRE', KEYS[1], ${DESTROYED_MS})
+return there
+`,
+})
+
+/**
+ * KEYS stamp, index [, session that stays]. ARGV how long the stamp stands µs, its member.
+ * Reply: 1 when the session stayed. DEL comes before SET, so this works when Redis is full.
+ */
+export const revokeSessions: Script = defineScript({
+  name: 'session:revoke',
+  memory: 'shrink',
+  lua: `${SESSION}
+local previous = tonumber(redis.call('GET', KEYS[1]) or 0) or 0
+local stays = KEYS[3] and alive(KEYS[3], KEYS[1], tonumber(ARGV[2]))
+if stays and stays.err then return stays end
+local stamp = math.max(now, previous + 1)
+redis.call('DEL', KEYS[1])
+redis.call('SET', KEYS[1], whole(stamp), 'PX', px(tonumber(ARGV[2])))
+redis.call('UNLINK', KEYS[2])
+if not stays then return 0 end
+redis.call('HSET', KEYS[3], 'b', whole(stamp + 1))
+enlist(KEYS[2], ARGV[3], stays.ends)
+return 1
+`,
+})
