@@ -39,6 +39,46 @@ describe("Keyv's own suite", () => {
   keyvIteratorTests(vitest, Keyv, () => storeOf('suite'))
 })
 
+describe("Keyv's own suite, with a near cache", () => {
+  const near = (): KeyvStore => {
+    const store = createKeyvStore({ connection, namespace: 'near', near: true })
+    stores.push(store)
+    return store
+  }
+  keyvTestSuite(vitest, Keyv, near)
+  keyvIteratorTests(vitest, Keyv, near)
+})
+
+describe('the near cache of the store', () => {
+  it('answers without Redis and follows what redis-cli, the cache and the store change', async () => {
+    const store = createKeyvStore({ connection, namespace: 'shop', near: { ttl: 60_000 } })
+    const cache = createCache({ connection, namespace: 'shop' })
+    await server.command('SET', 'shop::a', '{"value":1}')
+    const commands = async (call: () => Promise<unknown>): Promise<number> => {
+      await using watch = await monitor(server)
+      await call()
+      return (await watch.commands()).filter(({ name }) => name === 'MGET').length
+    }
+    // Signals are on once a read is kept.
+    await vi.waitFor(async () => {
+      await store.get('a')
+      expect(await commands(() => store.get('a'))).toBe(0)
+    })
+    expect(await store.get('a')).toBe('{"value":1}')
+
+    await server.command('SET', 'shop::a', '{"value":2}')
+    await vi.waitFor(async () => expect(await store.get('a')).toBe('{"value":2}'))
+    await cache.set('a', 3)
+    await vi.waitFor(async () => expect(await store.get('a')).toContain('"value":3'))
+    await store.set('a', '{"value":4}')
+    expect(await store.get('a')).toBe('{"value":4}')
+    await store.clear()
+    expect(await store.get('a')).toBeUndefined()
+    await cache.close()
+    await store.disconnect()
+  })
+})
+
 describe("Keyv's own suite, the namespace left to Keyv", () => {
   keyvTestSuite(vitest, Keyv, () => storeOf())
   keyvIteratorTests(vitest, Keyv, () => storeOf())
@@ -234,6 +274,8 @@ describe('the store', () => {
     ['an unknown option', { namespace: 'a', prefix: 'x' }],
     ['a negative ttl', { namespace: 'a', ttl: -1 }],
     ['a ttl in words', { namespace: 'a', ttl: '1h' }],
+    ['a near cache of a wrong kind', { namespace: 'a', near: 'yes' }],
+    ['a wrong option of the near cache', { namespace: 'a', near: { max: 1 } }],
     ['a wrong onError', { namespace: 'a', onError: 'ignore' }],
   ])('refuses %s', (_name, wrong) => {
     expect(() => createKeyvStore({ connection, ...wrong } as never)).toThrow(TypeError)

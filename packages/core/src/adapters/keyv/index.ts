@@ -5,4 +5,4 @@ export {
   type KeyvStore,
   type KeyvStoreEntry,
 } from './keyv-store.ts'
-export type { KeyvStoreOptions } from './options.ts'
+export type { KeyvNearOptions, KeyvStoreOptions } from './options.ts'

@@ -80,7 +80,7 @@ export function createKeyvStore(options: KeyvStoreOptions): KeyvStore {
   function readerOf(namespace: string): EntryReader {
     let reader = readers.get(namespace)
     if (reader === undefined) {
-      reader = createEntryReader(connection, settings.keyspaceOf(namespace))
+      reader = createEntryReader(connection, settings.keyspaceOf(namespace), settings.near)
       readers.set(namespace, reader)
     }
     return reader
@@ -99,10 +99,6 @@ export function createKeyvStore(options: KeyvStoreOptions): KeyvStore {
     throw new TypeError(
       'namespace: must be set, by createKeyvStore or by the Keyv; without one, keys of others could be met',
     )
-  }
-
-  function keyspace(): Keyspace {
-    return reading().keyspace
   }
 
   /** Tells a failure of Redis; what is none is a bug or a wrong argument and passes through. */
@@ -125,12 +121,9 @@ export function createKeyvStore(options: KeyvStoreOptions): KeyvStore {
   async function getMany(keys: readonly string[]): Promise<(string | undefined)[]> {
     const reader = reading()
     const redisKeys = keys.map((key) => reader.keyspace.key(key))
+    const partial = settings.degrade ? (error: unknown) => absorb('get', error) : undefined
     try {
-      const onPartialFailure = settings.degrade
-        ? (error: unknown) => absorb('get', error)
-        : undefined
-      const texts = await connection.getMany(redisKeys, onPartialFailure && { onPartialFailure })
-      return await Promise.all(texts.map((text, at) => reader.read(text, redisKeys[at] as string)))
+      return await reader.getMany(redisKeys, partial)
     } catch (error) {
       absorb('get', error)
       return keys.map(() => undefined)
@@ -141,7 +134,7 @@ export function createKeyvStore(options: KeyvStoreOptions): KeyvStore {
     const reader = reading()
     const redisKey = reader.keyspace.key(key)
     try {
-      return await reader.read(await connection.get(redisKey), redisKey)
+      return await reader.get(redisKey)
     } catch (error) {
       absorb('get', error)
       return undefined
@@ -149,7 +142,8 @@ export function createKeyvStore(options: KeyvStoreOptions): KeyvStore {
   }
 
   async function set(key: string, value: unknown, ttl?: number): Promise<boolean> {
-    const redisKey = keyspace().key(key)
+    const reader = reading()
+    const redisKey = reader.keyspace.key(key)
     if (typeof value !== 'string') {
       throw new TypeError(
         `value: a Keyv store takes the text of Keyv's serializer, received ${typeof value}`,
@@ -160,8 +154,11 @@ export function createKeyvStore(options: KeyvStoreOptions): KeyvStore {
     }
     try {
       // An end in the past: nobody may read it, so nothing is kept.
-      if (ttl !== undefined && ttl < 0) await connection.delete(redisKey)
-      else await connection.set(redisKey, value, { ttlMs: ttl ? px(ttl) : settings.ttlMs })
+      if (ttl !== undefined && ttl < 0) await remove(reader, redisKey)
+      else {
+        const ttlMs = ttl ? px(ttl) : settings.ttlMs
+        await reader.writing(redisKey, () => connection.set(redisKey, value, { ttlMs }))
+      }
       return true
     } catch (error) {
       absorb('set', error)
@@ -169,26 +166,21 @@ export function createKeyvStore(options: KeyvStoreOptions): KeyvStore {
     }
   }
 
-  async function remove(key: string): Promise<boolean> {
-    const redisKey = keyspace().key(key)
-    try {
-      return await connection.delete(redisKey)
-    } catch (error) {
-      absorb('delete', error)
-      return false
-    }
+  function remove(reader: EntryReader, redisKey: string): Promise<boolean> {
+    return reader.writing(redisKey, () => connection.delete(redisKey))
   }
 
   /** Calls of one tick share their scripts, so a page of SCAN is one command. */
-  async function removeAll(redisKeys: readonly string[]): Promise<number> {
-    const gone = await Promise.all(redisKeys.map((redisKey) => connection.delete(redisKey)))
-    return gone.filter(Boolean).length
+  async function removeAll(reader: EntryReader, redisKeys: readonly string[]): Promise<boolean> {
+    const gone = await Promise.all(redisKeys.map((redisKey) => remove(reader, redisKey)))
+    return gone.includes(true)
   }
 
   async function deleteMany(keys: readonly string[]): Promise<boolean> {
-    const redisKeys = keys.map((key) => keyspace().key(key))
+    const reader = reading()
+    const redisKeys = keys.map((key) => reader.keyspace.key(key))
     try {
-      return (await removeAll(redisKeys)) > 0
+      return await removeAll(reader, redisKeys)
     } catch (error) {
       absorb('delete', error)
       return false
@@ -204,8 +196,9 @@ export function createKeyvStore(options: KeyvStoreOptions): KeyvStore {
   }
 
   async function clear(): Promise<void> {
+    const reader = reading()
     try {
-      for await (const page of pages(keyspace())) await removeAll(page)
+      for await (const page of pages(reader.keyspace)) await removeAll(reader, page)
     } catch (error) {
       absorb('delete', error)
     }
@@ -214,10 +207,10 @@ export function createKeyvStore(options: KeyvStoreOptions): KeyvStore {
   async function* iterator(namespace?: string): AsyncGenerator<[string, string], void> {
     const reader = namespace === undefined ? reading() : (behind(namespace) ?? reading())
     for await (const page of pages(reader.keyspace)) {
-      const texts = await connection.getMany(page)
+      const texts = await reader.getMany(page)
       for (const [at, redisKey] of page.entries()) {
         const key = reader.keyspace.decode(redisKey)
-        const text = await reader.read(texts[at] ?? null, redisKey)
+        const text = texts[at]
         if (key !== undefined && text !== undefined) yield [key, text]
       }
     }
@@ -236,7 +229,9 @@ export function createKeyvStore(options: KeyvStoreOptions): KeyvStore {
     get,
     getMany,
     set,
-    delete: remove,
+    async delete(key) {
+      return deleteMany([key])
+    },
     deleteMany,
     clear,
     iterator,

@@ -6,6 +6,14 @@ import {
 } from '@corral/connection'
 import type { OnError } from '../../options.ts'
 
+/** A copy of what is read most, in this process. */
+export interface KeyvNearOptions {
+  /** Most entries kept; the ones used longest ago go. 1 to 10 000 000. @defaultValue 10_000 */
+  readonly maxEntries?: number
+  /** Longest life of an entry in this process, in milliseconds. 1 to one day. @defaultValue 60_000 */
+  readonly ttl?: number
+}
+
 /** How a Keyv store behaves; see each option. Times are **milliseconds**, as everywhere in Keyv. */
 export interface KeyvStoreOptions {
   /**
@@ -31,6 +39,11 @@ export interface KeyvStoreOptions {
    * were absent or the write had not been done; `'throw'` rejects. @defaultValue 'degrade'
    */
   readonly onError?: OnError
+  /**
+   * Keeps what was read in this process too, and follows every change in Redis by its signals, over
+   * one more connection. While that is lost, nothing is served from here. @defaultValue false
+   */
+  readonly near?: boolean | KeyvNearOptions
   /** Longest Redis key in bytes; longer ones end in a digest. 64 to 65 536. @defaultValue 250 */
   readonly maxKeyLength?: number
 }
@@ -42,7 +55,14 @@ export interface ResolvedKeyvStoreOptions {
   /** `0`: without end. */
   readonly ttlMs: number
   readonly degrade: boolean
+  readonly near: ResolvedKeyvNear | undefined
   readonly keyspaceOf: (namespace: string) => Keyspace
+}
+
+/** {@link KeyvNearOptions} checked and completed. */
+export interface ResolvedKeyvNear {
+  readonly maxEntries: number
+  readonly ttlMs: number
 }
 
 const known: ReadonlySet<string> = new Set([
@@ -50,6 +70,7 @@ const known: ReadonlySet<string> = new Set([
   'namespace',
   'ttl',
   'onError',
+  'near',
   'maxKeyLength',
 ] satisfies (keyof KeyvStoreOptions)[])
 
@@ -70,7 +91,7 @@ export function resolveKeyvStoreOptions(options: KeyvStoreOptions): ResolvedKeyv
       throw new TypeError(`${name}: is no option of createKeyvStore (${[...known].join(', ')})`)
     }
   }
-  const { connection, namespace, ttl = 0, onError = 'degrade', maxKeyLength } = options
+  const { connection, namespace, ttl = 0, onError = 'degrade', near, maxKeyLength } = options
   if (typeof connection !== 'object' || connection === null) {
     throw new TypeError(
       `connection: must be an ioredis client, a BullMQ queue or a Connection, received ${describeValue(connection)}`,
@@ -82,7 +103,41 @@ export function resolveKeyvStoreOptions(options: KeyvStoreOptions): ResolvedKeyv
   const keyspaceOf = (name: string): Keyspace =>
     createKeyspace({ namespace: name, ...(maxKeyLength !== undefined && { maxKeyLength }) })
   if (namespace !== undefined) keyspaceOf(namespace)
-  return { connection, namespace, ttlMs: checkTtl(ttl), degrade: onError === 'degrade', keyspaceOf }
+  return {
+    connection,
+    namespace,
+    ttlMs: checkTtl(ttl),
+    degrade: onError === 'degrade',
+    near: resolveNear(near),
+    keyspaceOf,
+  }
+}
+
+function resolveNear(near: boolean | KeyvNearOptions | undefined): ResolvedKeyvNear | undefined {
+  if (near === undefined || near === false) return undefined
+  const given = near === true ? {} : near
+  if (typeof given !== 'object' || given === null) {
+    throw new TypeError(
+      `near: must be true, false or { maxEntries, ttl }, received ${describeValue(given)}`,
+    )
+  }
+  for (const name of Object.keys(given)) {
+    if (name !== 'maxEntries' && name !== 'ttl') {
+      throw new TypeError(`near.${name}: is no option (maxEntries, ttl)`)
+    }
+  }
+  const { maxEntries = 10_000, ttl = 60_000 } = given
+  if (!Number.isInteger(maxEntries) || maxEntries < 1 || maxEntries > 10_000_000) {
+    throw new RangeError(
+      `near.maxEntries: must be a whole number from 1 to 10000000, received ${describeValue(maxEntries)}`,
+    )
+  }
+  if (typeof ttl !== 'number' || !(ttl >= 1 && ttl <= 86_400_000)) {
+    throw new RangeError(
+      `near.ttl: must be 1 to 86400000 milliseconds, received ${describeValue(ttl)}`,
+    )
+  }
+  return { maxEntries, ttlMs: ttl }
 }
 
 function checkTtl(ttl: number): number {
