@@ -1,10 +1,15 @@
 import { type FaultProxy, startProxy, startRedis, type TestRedis, waitFor } from '@corral/testing'
 import { describe, expect, it } from 'vitest'
-import { type Connection, shareConnection } from '../../src/index.ts'
+import { type Connection, defineScript, shareConnection } from '../../src/index.ts'
 import { type ClusterClient, type Driver, drivers, ignore } from '../guard/drivers.ts'
 import { guardedScripts, type WriteScripts } from '../guard/interleave.ts'
 import { unguardedScripts } from '../guard/mutants.ts'
-import { endMigration, beginMigration, type Owner, ownerOf } from './slots.ts'
+import { beginMigration, endMigration, migrate, type Owner, ownerOf } from './slots.ts'
+
+const increment = defineScript({
+  name: 'test-increment',
+  lua: `return redis.call('INCR', KEYS[1])`,
+})
 
 const DEADLINE_MS = 100
 const NEWER = '1000'
@@ -86,6 +91,28 @@ async function writeWhileItMoves(
   return { failed: failed.length, harmed }
 }
 
+/** Twenty increments are redirected, done, and their replies lost: what does the counter say? */
+async function countThroughMove(stage: Stage, tag: string): Promise<number> {
+  const { redis, proxyOf, client, connection } = stage
+  const key = `{${tag}}`
+  const { owner: from, other: to } = await ownerOf(redis, key)
+  await waitFor(() => connection.set(key, '0').then(() => true))
+  await beginMigration(redis, key, from, to)
+  await migrate(redis, key, from, to)
+  await endMigration(redis, key, to)
+  const lost = proxyOf(to).dropNextReply({ command: 'EVAL' })
+  const calls = Array.from({ length: 20 }, () =>
+    // Time enough for the cluster client to try again, if it were let.
+    connection.script(increment, [key], [], { deadlineMs: 1_500 }),
+  )
+  const results = await Promise.allSettled(calls)
+  expect(results.some(({ status }) => status === 'rejected')).toBe(true)
+  await lost
+  await waitFor(() => client.status === 'ready' && connection.get(key).then(() => true))
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  return Number(await redis.commandOn(to.node, 'GET', key))
+}
+
 interface Outcome {
   readonly failed: number
   readonly harmed: number
@@ -101,6 +128,9 @@ describe.each(drivers)('writes that failed ($name)', (driver) => {
         expect(outcome.harmed).toBe(0)
         failed += outcome.failed
       }
+      const counted = await countThroughMove(stage, 'counted')
+      expect(counted).toBeGreaterThan(0)
+      expect(counted).toBeLessThanOrEqual(20)
       // Without the deadline in the script they would.
       const mutant = await writeWhileItMoves(stage, 'mutant', unguardedScripts)
       expect(mutant.harmed).toBeGreaterThan(0)
