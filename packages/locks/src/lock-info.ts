@@ -1,5 +1,5 @@
 import type { Clock } from '@corral/connection'
-import type { Snapshot } from './engine/engine.ts'
+import type { Snapshot } from './engine/replies.ts'
 
 /** One hold, as Redis knows it. */
 export interface Holder {

@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { type Connection, isCorralError } from '@corral/connection'
-import type { Engine, Grant, Snapshot } from './engine/engine.ts'
-import { isGrant } from './engine/engine.ts'
+import type { Engine } from './engine/engine.ts'
+import { type Grant, isGrant } from './engine/replies.ts'
 import { closed as closedError, lockTimeout } from './errors.ts'
-import { createHeldLock, type Lock } from './lock/lock.ts'
+import { createHeldLock, type Lock, type LockHost } from './lock/lock.ts'
 import { validUntil } from './lock/validity.ts'
 import type { ResolvedAcquire } from './options.ts'
 import { traceChannel } from './trace.ts'
 import { createHandOverGuard } from './waiting/guard.ts'
 import { createJournal } from './waiting/journal.ts'
-import { createLine, type Line, type Places } from './waiting/line.ts'
+import { type Asked, createLine, entryOf, type Line, type Places } from './waiting/line.ts'
 import { createMailbox } from './waiting/mailbox.ts'
 
 /** What a caller holds, waits for, or is still to give back. */
@@ -30,13 +30,15 @@ export interface LockService {
   tryAcquire(engine: Engine, options: ResolvedAcquire): Promise<Lock | undefined>
   /** Releases by token, or whoever holds it when the token is empty. */
   release(engine: Engine, token: string): Promise<boolean>
-  inspect(engine: Engine): Promise<Snapshot>
   stats(): LocksStats
   close(): Promise<void>
 }
 
 const acquiredTrace = traceChannel('corral:locks:acquired')
 const refusedTrace = traceChannel('corral:locks:refused')
+
+const NEVER = { on: false, goOn: undefined } as const
+const NO_ENTRY = (): string => ''
 
 /** How long `close` lets releases that are under way end. */
 const CLOSE_MS = 1_000
@@ -48,10 +50,10 @@ export function createLockService(connection: Connection, namespace: string): Lo
   const journal = createJournal(connection, (engine, token, until) => guard.watch(engine, token, until))
   const lines = new Map<string, Line>()
   const held = new Map<string, Lock>()
+  const asking = new Set<string>()
   let isClosed = false
 
-  function lineOf(engine: Engine, places: Places): Line {
-    const id = lineId(engine, places)
+  function lineOf(id: string, engine: Engine, places: Places): Line {
     const known = lines.get(id)
     if (known !== undefined) return known
     const line = createLine({
@@ -61,6 +63,7 @@ export function createLockService(connection: Connection, namespace: string): Lo
       mailbox,
       journal,
       guard,
+      asking: () => asking.has(id),
       onEmpty: (empty) => {
         if (lines.get(id) === empty) lines.delete(id)
       },
@@ -71,6 +74,7 @@ export function createLockService(connection: Connection, namespace: string): Lo
 
   /** A line that has somebody to pass the lock on to. */
   function waitingLine(engine: Engine): Line | undefined {
+    if (lines.size === 0) return undefined
     const shared = lines.get(lineId(engine, 'shared'))
     return shared ?? lines.get(lineId(engine, 'own'))
   }
@@ -83,18 +87,22 @@ export function createLockService(connection: Connection, namespace: string): Lo
     return reply.kind !== 'not-held'
   }
 
-  function handOut(engine: Engine, grant: Grant, options: ResolvedAcquire, startedAt: number): Lock {
-    const lock = createHeldLock({
-      engine,
-      namespace,
-      grant,
-      autoExtend: options.autoExtend,
-      goOnExtending: options.goOnExtending,
-      release: (token) => release(engine, token),
-      abandon: (token, forMs) => journal.add(engine, token, forMs),
-      onEnd: (ended) => void held.delete(ended.token),
-    })
-    held.set(lock.token, lock)
+  const host: LockHost = {
+    namespace,
+    release,
+    abandon: (engine, token, forMs) => journal.add(engine, token, forMs),
+    ended: (token) => void held.delete(token),
+  }
+
+  function handOut(
+    engine: Engine,
+    grant: Grant,
+    options: ResolvedAcquire,
+    startedAt: number,
+  ): Lock {
+    const extending = options.autoExtend ? { on: true, goOn: options.goOnExtending } : NEVER
+    const lock = createHeldLock(host, engine, grant, extending)
+    held.set(grant.token, lock)
     if (acquiredTrace.hasSubscribers) {
       const { name, kind } = engine
       const waited = clock.now() - startedAt
@@ -110,22 +118,65 @@ export function createLockService(connection: Connection, namespace: string): Lo
     refusedTrace.publish({ namespace, name, kind, waited: clock.now() - startedAt, code })
   }
 
-  /** One question to Redis, without waiting in line. */
-  async function attemptOnce(engine: Engine, ttlMs: number): Promise<Grant | undefined> {
+  /**
+   * One question to Redis. Whoever finds the lock free needs no more, and no line.
+   *
+   * @param entry place in the line to take when it is not free
+   */
+  async function attempt(
+    engine: Engine,
+    { ttlMs, signal }: ResolvedAcquire,
+    entry: (token: string) => string,
+  ): Promise<Grant | Asked | 'late'> {
     const token = randomUUID()
+    const place = entry(token)
     try {
-      const reply = await engine.attempt({ token, ttlMs, entry: '', again: false })
-      if (isGrant(reply)) {
-        if (clock.now() < validUntil(reply.sentAt, ttlMs)) return reply
-        journal.add(engine, token, ttlMs)
-        throw lockTimeout(engine.what, 0, 'late')
+      const busy = await engine.attempt({ token, ttlMs, entry: place, again: false })
+      if (signal?.aborted === true) throw signal.reason
+      if (!isGrant(busy)) {
+        if (busy.handedUntil !== '') guard.watch(engine, busy.holder, busy.handedUntil)
+        return { token, entry: place, busy }
       }
-      if (reply.handedUntil !== '') guard.watch(engine, reply.holder, reply.handedUntil)
-      return undefined
+      if (clock.now() < validUntil(busy.sentAt, ttlMs)) return busy
+      journal.add(engine, token, ttlMs)
+      return 'late'
     } catch (error) {
       // It may have been done all the same.
-      if (isCorralError(error, 'REDIS_UNAVAILABLE')) journal.add(engine, token, ttlMs)
+      if (isCorralError(error, 'REDIS_UNAVAILABLE') || signal?.aborted === true) {
+        journal.add(engine, token, ttlMs, place)
+      }
       throw error
+    }
+  }
+
+  async function tryOnce(engine: Engine, options: ResolvedAcquire): Promise<Grant | undefined> {
+    const reply = await attempt(engine, options, NO_ENTRY)
+    if (reply === 'late') throw lockTimeout(engine.what, 0, 'late')
+    return 'fence' in reply ? reply : undefined
+  }
+
+  async function waitFor(
+    engine: Engine,
+    places: Places,
+    options: ResolvedAcquire,
+    startedAt: number,
+  ): Promise<Grant> {
+    const id = lineId(engine, places)
+    // Of those in one process who come at once, one asks and the others stand behind.
+    if (lines.has(id) || asking.has(id)) return lineOf(id, engine, places).acquire(options, startedAt)
+    if (places === 'shared') asking.add(id)
+    try {
+      const reply = await attempt(engine, options, (token) => {
+        const { address } = mailbox
+        return address === undefined ? '' : entryOf(token, address, options.ttlMs, engine)
+      })
+      asking.delete(id)
+      if (reply === 'late') return lineOf(id, engine, places).acquire(options, startedAt)
+      if ('fence' in reply) return reply
+      return lineOf(id, engine, places).acquire(options, startedAt, reply)
+    } finally {
+      asking.delete(id)
+      if (lines.size > 0) lines.get(id)?.proceed()
     }
   }
 
@@ -133,12 +184,14 @@ export function createLockService(connection: Connection, namespace: string): Lo
     namespace,
     async acquire(engine, places, options) {
       const startedAt = clock.now()
-      const { ttlMs, waitMs, signal } = options
+      const { waitMs, signal } = options
       try {
         if (isClosed) throw closedError()
-        signal?.throwIfAborted()
+        if (signal?.aborted === true) throw signal.reason
         const grant =
-          waitMs === 0 ? await attemptOnce(engine, ttlMs) : await lineOf(engine, places).acquire(options)
+          waitMs === 0
+            ? await tryOnce(engine, options)
+            : await waitFor(engine, places, options, startedAt)
         if (grant === undefined) throw lockTimeout(engine.what, waitMs, 'held')
         return handOut(engine, grant, options, startedAt)
       } catch (error) {
@@ -149,8 +202,8 @@ export function createLockService(connection: Connection, namespace: string): Lo
     async tryAcquire(engine, options) {
       const startedAt = clock.now()
       if (isClosed) throw closedError()
-      options.signal?.throwIfAborted()
-      const grant = await attemptOnce(engine, options.ttlMs)
+      if (options.signal?.aborted === true) throw options.signal.reason
+      const grant = await tryOnce(engine, options)
       return grant === undefined ? undefined : handOut(engine, grant, options, startedAt)
     },
     async release(engine, token) {
@@ -165,7 +218,6 @@ export function createLockService(connection: Connection, namespace: string): Lo
         throw error
       }
     },
-    inspect: (engine) => engine.inspect(),
     stats() {
       let waiting = 0
       for (const line of lines.values()) waiting += line.waiting
@@ -183,7 +235,8 @@ export function createLockService(connection: Connection, namespace: string): Lo
   }
 }
 
-function lineId(engine: Engine, places: Places): string {
-  return `${places} ${engine.mode} ${engine.key}`
+/** Those who stand in lines of the two sorts for one lock do not stand in one line. */
+function lineId({ key, mode }: Engine, places: Places): string {
+  return places === 'shared' ? key : `${mode} ${key}`
 }
 

@@ -1,6 +1,7 @@
 import { type Connection, shareConnection } from '@corral/connection'
 import { createLockSet, type LockSet } from './acquire-many.ts'
-import { createEngine, type Engine, type Snapshot } from './engine/engine.ts'
+import { createEngine, type Engine } from './engine/engine.ts'
+import type { Snapshot } from './engine/replies.ts'
 import { openOwnClient } from './engine/own-client.ts'
 import { createReplicaCheck } from './engine/replica-check.ts'
 import { createLockKeys } from './lock-keys.ts'
@@ -71,6 +72,11 @@ export interface Locks {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+const MUTEX = { kind: 'mutex', mode: 'w', single: true } as const
+
+/** So many names are kept ready at a time. */
+const MOST_KEPT = 4_096
+
 /**
  * Makes locks on a connection that others hold, usually BullMQ.
  *
@@ -121,13 +127,18 @@ export function createLocks(options: LocksOptions): Locks {
     return createEngine({ ...rest, connection: on, scripts, key, name, capacity, keepMs, replicas })
   }
 
-  function mutex(name: string): Engine {
-    requireName(name)
-    const kind = { kind: 'mutex', mode: 'w', single: true } as const
-    return engineOf(keys.mutex(name), name, mutexScripts, kind, 1)
-  }
+  const mutexes = new Map<string, Engine>()
 
-  const plain = (name: string): NamedLock => createNamedLock(service, mutex(name), 'shared', resolved)
+  /** Kept for the names in use, as their keys and texts take longer to make than to ask Redis. */
+  function mutex(name: string): Engine {
+    const known = mutexes.get(name)
+    if (known !== undefined) return known
+    requireName(name)
+    const engine = engineOf(keys.mutex(name), name, mutexScripts, MUTEX, 1)
+    if (mutexes.size >= MOST_KEPT) mutexes.clear()
+    mutexes.set(name, engine)
+    return engine
+  }
 
   async function acquireMany(
     names: readonly string[],
@@ -150,8 +161,7 @@ export function createLocks(options: LocksOptions): Locks {
     const all = await Promise.all(
       [...found].map(async (key): Promise<[string | undefined, Snapshot]> => {
         const name = keys.mutexName(key)
-        const kind = { kind: 'mutex', mode: 'w', single: true } as const
-        return [name, await engineOf(key, name ?? key, mutexScripts, kind, 1).inspect()]
+        return [name, await engineOf(key, name ?? key, mutexScripts, MUTEX, 1).inspect()]
       }),
     )
     return all
@@ -168,15 +178,19 @@ export function createLocks(options: LocksOptions): Locks {
 
   return {
     async using(name, body, given) {
-      if (typeof name === 'string') return plain(name).using(body, given)
+      if (typeof name === 'string') {
+        return createNamedLock(service, mutex(name), 'shared', resolved).using(body, given)
+      }
       const { autoExtend = true, ...rest } = given ?? {}
       const set = await acquireMany(name, { ...rest, autoExtend }, true)
       const context = { signal: set.signal, fencingToken: set.fencingToken }
       return runUnder(set, context, body, () => undefined)
     },
     // Wrong names and options throw from inside: whoever awaits sees them as rejections.
-    acquire: async (name, given) => plain(name).acquire(given),
-    tryAcquire: async (name, given) => plain(name).tryAcquire(given),
+    acquire: async (name, given) =>
+      service.acquire(mutex(name), 'shared', resolveAcquire(given, resolved)),
+    tryAcquire: async (name, given) =>
+      service.tryAcquire(mutex(name), resolveAcquire(given, resolved)),
     acquireMany: (names, given) => acquireMany(names, given, false),
     fair: (name) => createNamedLock(service, mutex(name), 'own', resolved),
     readWrite(name) {

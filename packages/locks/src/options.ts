@@ -18,7 +18,7 @@ export interface LocksOptions extends LockDefaults {
   /** Sets their names apart from others': not empty, no braces or glob characters, not `bull`. */
   readonly namespace: string
   /**
-   * How long Redis remembers the last fencing token of a lock that nobody uses. 1 h to 10 years.
+   * How long Redis remembers the last fencing token of a lock that nobody uses. 2 days to 10 years.
    * @defaultValue '30d'
    */
   readonly fenceRetention?: Duration
@@ -137,7 +137,7 @@ export function resolveLocksOptions(options: LocksOptions): ResolvedLocks {
   return {
     ...resolveDefaults(options, BUILT_IN),
     keyspace: createKeyspace({ namespace }),
-    keepMs: within(toMilliseconds(fenceRetention, 'fenceRetention'), 'fenceRetention', HOUR_MS, 3650 * DAY_MS),
+    keepMs: within(toMilliseconds(fenceRetention, 'fenceRetention'), 'fenceRetention', 2 * DAY_MS, 3650 * DAY_MS),
     replicas: replicas === undefined ? undefined : resolveReplicas(replicas),
   }
 }
@@ -169,7 +169,10 @@ export function resolveAcquire(
   defaults: ResolvedDefaults,
   autoExtend = false,
 ): ResolvedAcquire {
-  if (options === undefined) return { ...defaults, signal: undefined, autoExtend }
+  if (options === undefined) {
+    const { ttlMs, waitMs, delayMs } = defaults
+    return { ttlMs, waitMs, delayMs, signal: undefined, autoExtend }
+  }
   requireKnown(options, ACQUIRE_KNOWN, 'lock options')
   const { signal, autoExtend: extend = autoExtend } = options
   if (signal !== undefined && !(signal instanceof AbortSignal)) {

@@ -1,6 +1,6 @@
-import type { CorralError, Duration, TimerHandle } from '@corral/connection'
-import { isCorralError } from '@corral/connection'
-import type { Engine, Grant } from '../engine/engine.ts'
+import { type CorralError, type Duration, isCorralError, type TimerHandle } from '@corral/connection'
+import type { Engine } from '../engine/engine.ts'
+import type { Grant } from '../engine/replies.ts'
 import { lockLost, type LossReason } from '../errors.ts'
 import { resolveTtl } from '../options.ts'
 import { traceChannel } from '../trace.ts'
@@ -39,18 +39,35 @@ export interface Lock extends AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-export interface HeldLockDeps {
-  readonly engine: Engine
+/** What all locks of a namespace need from outside. */
+export interface LockHost {
   readonly namespace: string
-  readonly grant: Grant
-  readonly autoExtend: boolean
-  /** Asked before each extension; false ends them. */
-  readonly goOnExtending: (() => boolean) | undefined
   /** Gives it back; false when it was not held. */
-  release(token: string): Promise<boolean>
+  release(engine: Engine, token: string): Promise<boolean>
   /** Gives it back in the background; `forMs` is how long Redis may still hold it. */
-  abandon(token: string, forMs: number): void
-  onEnd(lock: Lock): void
+  abandon(engine: Engine, token: string, forMs: number): void
+  ended(token: string): void
+}
+
+interface Extending {
+  readonly on: boolean
+  /** Asked before each extension; false ends them. */
+  readonly goOn: (() => boolean) | undefined
+}
+
+/** A hold. Functions of the module work on it, so that a lock costs no more than this object. */
+interface Hold {
+  readonly host: LockHost
+  readonly engine: Engine
+  readonly grant: Grant
+  readonly extending: Extending
+  ttlMs: number
+  until: number
+  lost: CorralError<'LOCK_LOST'> | undefined
+  releasing: Promise<void> | undefined
+  controller: AbortController | undefined
+  lossTimer: TimerHandle | undefined
+  extendTimer: TimerHandle | undefined
 }
 
 /** Part of the ttl after which it is extended. */
@@ -62,152 +79,168 @@ const lostTrace = traceChannel('corral:locks:lost')
 const releasedTrace = traceChannel('corral:locks:released')
 
 /** The handle of a hold: knows by the monotonic clock until when it is good. */
-export function createHeldLock(deps: HeldLockDeps): Lock {
-  const { engine, grant, namespace } = deps
-  const { clock, name, kind, what } = engine
-  const { token } = grant
-  let { ttlMs } = grant
-  let until = validUntil(grant.sentAt, ttlMs)
-  let lost: CorralError<'LOCK_LOST'> | undefined
-  let releasing: Promise<void> | undefined
-  let controller: AbortController | undefined
-  let lossTimer: TimerHandle | undefined
-  let extendTimer: TimerHandle | undefined
-
-  function end(): void {
-    stop(lossTimer)
-    stop(extendTimer)
-    lossTimer = extendTimer = undefined
-    deps.onEnd(lock)
+export function createHeldLock(
+  host: LockHost,
+  engine: Engine,
+  grant: Grant,
+  extending: Extending,
+): Lock {
+  const hold: Hold = {
+    host,
+    engine,
+    grant,
+    extending,
+    ttlMs: grant.ttlMs,
+    until: validUntil(grant.sentAt, grant.ttlMs),
+    lost: undefined,
+    releasing: undefined,
+    controller: undefined,
+    lossTimer: undefined,
+    extendTimer: undefined,
   }
-
-  function stop(timer: TimerHandle | undefined): void {
-    if (timer !== undefined) clock.clearTimer(timer)
+  if (extending.on) {
+    extendLater(hold, hold.ttlMs * EXTEND_AT)
+    watchEnd(hold)
   }
-
-  function lose(reason: LossReason): CorralError<'LOCK_LOST'> {
-    if (lost !== undefined) return lost
-    lost = lockLost(what, reason)
-    end()
-    if (lostTrace.hasSubscribers) lostTrace.publish({ namespace, name, kind, reason })
-    controller?.abort(lost)
-    return lost
-  }
-
-  /** The error of a lock that ran out, told from the clock: a timer may not have fired yet. */
-  function loss(): CorralError<'LOCK_LOST'> | undefined {
-    if (lost === undefined && releasing === undefined && clock.now() >= until) return lose('expired')
-    return lost
-  }
-
-  function watchEnd(): void {
-    stop(lossTimer)
-    lossTimer = clock.setTimer(() => void (loss() ?? watchEnd()), Math.max(0, until - clock.now()), {
-      unref: true,
-    })
-  }
-
-  function keepExtending(afterMs: number): void {
-    stop(extendTimer)
-    extendTimer = clock.setTimer(
-      () => {
-        extendTimer = undefined
-        if (deps.goOnExtending?.() === false) return
-        extendTo(ttlMs).catch((error: unknown) => {
-          // Lost is lost; anything else may be over before the lock is.
-          if (lost === undefined && releasing === undefined && !isCorralError(error, 'LOCK_LOST')) {
-            keepExtending(ttlMs * RETRY_AT)
-          }
-        })
-      },
-      afterMs,
-      { unref: true },
-    )
-  }
-
-  async function extendTo(nextMs: number): Promise<void> {
-    const gone = loss()
-    if (gone !== undefined) throw gone
-    if (releasing !== undefined) throw lockLost(what, 'taken')
-    const extended = await engine.extend(token, nextMs, false)
-    if (extended === undefined) {
-      if (releasing === undefined) throw lose('taken')
-      throw lockLost(what, 'taken')
-    }
-    if (lost !== undefined) {
-      // Told as lost already while Redis was slow: nobody may go on with it.
-      deps.abandon(token, nextMs)
-      throw lost
-    }
-    ttlMs = nextMs
-    until = validUntil(extended.sentAt, nextMs)
-    const late = loss()
-    if (late !== undefined) throw late
-    if (lossTimer !== undefined) watchEnd()
-    if (deps.autoExtend && releasing === undefined) keepExtending(ttlMs * EXTEND_AT)
-  }
-
-  async function giveBack(): Promise<void> {
-    const gone = loss()
-    const heldMs = clock.now() - grant.sentAt
-    let acknowledged = false
-    try {
-      acknowledged = await deps.release(token)
-    } catch (error) {
-      deps.abandon(token, ttlMs)
-      if (gone === undefined) throw error
-    } finally {
-      if (releasedTrace.hasSubscribers) {
-        releasedTrace.publish({ namespace, name, kind, held: heldMs, acknowledged })
-      }
-    }
-    if (gone !== undefined) throw gone
-    if (!acknowledged) {
-      lost = lockLost(what, 'taken')
-      if (lostTrace.hasSubscribers) lostTrace.publish({ namespace, name, kind, reason: 'taken' })
-      controller?.abort(lost)
-      throw lost
-    }
-  }
-
-  const lock: Lock = {
-    name,
-    token,
+  return {
+    name: engine.name,
+    token: grant.token,
     fencingToken: grant.fence,
     get held() {
-      return releasing === undefined && loss() === undefined
+      return hold.releasing === undefined && lossOf(hold) === undefined
     },
     get expiresAt() {
-      return clock.wallNow() + (until - clock.now())
+      const { clock } = engine
+      return clock.wallNow() + (hold.until - clock.now())
     },
     get signal() {
-      if (controller === undefined) {
-        controller = new AbortController()
-        const gone = loss()
-        if (gone !== undefined) controller.abort(gone)
-        else if (releasing === undefined) watchEnd()
-      }
-      return controller.signal
+      return signalOf(hold)
     },
     async extend(ttl) {
-      await extendTo(ttl === undefined ? ttlMs : resolveTtl(ttl))
+      await extend(hold, ttl === undefined ? hold.ttlMs : resolveTtl(ttl))
     },
     release() {
-      if (releasing === undefined) {
-        // Told apart before `releasing` is set: a lock that ran out counts as lost, not as given back.
-        const promise = giveBack()
-        releasing = promise
-        end()
-      }
-      return releasing
+      return release(hold)
     },
     async [Symbol.asyncDispose]() {
-      await lock.release().catch(() => undefined)
+      await release(hold).catch(() => undefined)
     },
   }
-  if (deps.autoExtend) {
-    keepExtending(ttlMs * EXTEND_AT)
-    watchEnd()
+}
+
+function signalOf(hold: Hold): AbortSignal {
+  if (hold.controller === undefined) {
+    hold.controller = new AbortController()
+    const gone = lossOf(hold)
+    if (gone !== undefined) hold.controller.abort(gone)
+    else if (hold.releasing === undefined) watchEnd(hold)
   }
-  return lock
+  return hold.controller.signal
+}
+
+// ---- losing it ----------------------------------------------------------------------------------
+
+function end(hold: Hold): void {
+  const { clock } = hold.engine
+  if (hold.lossTimer !== undefined) clock.clearTimer(hold.lossTimer)
+  if (hold.extendTimer !== undefined) clock.clearTimer(hold.extendTimer)
+  hold.lossTimer = hold.extendTimer = undefined
+  hold.host.ended(hold.grant.token)
+}
+
+function lose(hold: Hold, reason: LossReason): CorralError<'LOCK_LOST'> {
+  if (hold.lost !== undefined) return hold.lost
+  const { name, kind } = hold.engine
+  const lost = lockLost(hold.engine.what, reason)
+  hold.lost = lost
+  end(hold)
+  if (lostTrace.hasSubscribers) {
+    lostTrace.publish({ namespace: hold.host.namespace, name, kind, reason })
+  }
+  hold.controller?.abort(lost)
+  return lost
+}
+
+/** The error of a lock that ran out, told from the clock: a timer may not have fired yet. */
+function lossOf(hold: Hold): CorralError<'LOCK_LOST'> | undefined {
+  if (hold.lost !== undefined || hold.releasing !== undefined) return hold.lost
+  return hold.engine.clock.now() >= hold.until ? lose(hold, 'expired') : undefined
+}
+
+function watchEnd(hold: Hold): void {
+  const { clock } = hold.engine
+  if (hold.lossTimer !== undefined) clock.clearTimer(hold.lossTimer)
+  // A timer may fire a little early; then the rest is waited for.
+  const onTime = (): void => void (lossOf(hold) ?? watchEnd(hold))
+  hold.lossTimer = clock.setTimer(onTime, Math.max(0, hold.until - clock.now()), { unref: true })
+}
+
+// ---- extending ----------------------------------------------------------------------------------
+
+function extendLater(hold: Hold, afterMs: number): void {
+  const { clock } = hold.engine
+  if (hold.extendTimer !== undefined) clock.clearTimer(hold.extendTimer)
+  const onTime = (): void => {
+    hold.extendTimer = undefined
+    if (hold.extending.goOn?.() === false) return
+    extend(hold, hold.ttlMs).catch((error: unknown) => {
+      // Lost is lost; anything else may be over before the lock is.
+      if (isCorralError(error, 'LOCK_LOST') || hold.releasing !== undefined) return
+      extendLater(hold, hold.ttlMs * RETRY_AT)
+    })
+  }
+  hold.extendTimer = clock.setTimer(onTime, afterMs, { unref: true })
+}
+
+async function extend(hold: Hold, ttlMs: number): Promise<void> {
+  const { engine, grant } = hold
+  const gone = lossOf(hold)
+  if (gone !== undefined) throw gone
+  if (hold.releasing !== undefined) throw lockLost(engine.what, 'taken')
+  const extended = await engine.extend(grant.token, ttlMs, false)
+  if (extended === undefined) {
+    throw hold.releasing === undefined ? lose(hold, 'taken') : lockLost(engine.what, 'taken')
+  }
+  if (hold.lost !== undefined) {
+    // Told as lost already while Redis was slow: nobody may go on with it.
+    hold.host.abandon(engine, grant.token, ttlMs)
+    throw hold.lost
+  }
+  hold.ttlMs = ttlMs
+  hold.until = validUntil(extended.sentAt, ttlMs)
+  const late = lossOf(hold)
+  if (late !== undefined) throw late
+  if (hold.lossTimer !== undefined) watchEnd(hold)
+  if (hold.extending.on && hold.releasing === undefined) extendLater(hold, ttlMs * EXTEND_AT)
+}
+
+// ---- giving it back -----------------------------------------------------------------------------
+
+function release(hold: Hold): Promise<void> {
+  if (hold.releasing === undefined) {
+    // Judged before `releasing` is set: a lock that ran out was lost, not given back.
+    const gone = lossOf(hold)
+    hold.releasing = giveBack(hold, gone)
+    end(hold)
+  }
+  return hold.releasing
+}
+
+async function giveBack(hold: Hold, gone: CorralError<'LOCK_LOST'> | undefined): Promise<void> {
+  const { host, engine, grant } = hold
+  let acknowledged = false
+  try {
+    acknowledged = await host.release(engine, grant.token)
+  } catch (error) {
+    host.abandon(engine, grant.token, hold.ttlMs)
+    if (gone === undefined) throw error
+  } finally {
+    if (releasedTrace.hasSubscribers) {
+      const { name, kind, clock } = engine
+      const held = clock.now() - grant.sentAt
+      releasedTrace.publish({ namespace: host.namespace, name, kind, held, acknowledged })
+    }
+  }
+  if (gone !== undefined) throw gone
+  if (!acknowledged) throw lose(hold, 'taken')
 }

@@ -4,7 +4,7 @@ import { forEachKey, queueLua } from './queue-lua.ts'
 
 /**
  * A mutex is one hash: `t` the holder's token, `u` until when it holds (server microseconds), `l`
- * its ttl in ms, `f` the last fencing token, `w` present while somebody may wait in `<key>:queue`.
+ * its ttl in ms, `f` the last fencing token, `k` until when Redis keeps the hash, `w` present while somebody may wait in `<key>:queue`.
  * The hash outlives the lock by far, so that fencing tokens keep growing.
  */
 const mutexLua = `${queueLua}
@@ -23,17 +23,65 @@ local function nextWaiter(key, trust, own)
 end
 `
 
-/** The scripts of a mutex; uncontended, attempt runs 4 commands and release 3. */
+/**
+ * Most locks are free when they are asked for and nobody waits when they are given back. These cases
+ * stand first and in line: what the others need is only made when one of them comes.
+ */
+const takeLua = `
+local out = {}
+local format, call = string.format, redis.call
+local others
+for i = 1, #KEYS do
+  local key, at = KEYS[i], 2 + (i - 1) * ${ATTEMPT_ARGS}
+  local token = ARGV[at]
+  local held = redis.pcall('HMGET', key, 't', 'u', 'f', 'w', 'l', 'k')
+  if token ~= '' and not held.err and not held[1] and not held[4] then
+    local ttl, keep = ARGV[at + 1], ARGV[at + 4]
+    local fence, till = format('%.0f', now), format('%.0f', now + ttl * 1000)
+    if held[3] and #held[3] == #fence and held[3] >= fence then
+      fence = format('%.0f', held[3] + 1)
+    end
+    local done
+    -- The hash is kept far longer than any hold, so its end need not move with each of them.
+    if held[6] and held[6] - now > keep * 750 then
+      done = redis.pcall('HSET', key, 't', token, 'u', till, 'f', fence, 'l', ttl)
+    else
+      local kept = format('%.0f', now + keep * 1000)
+      done = redis.pcall('HSET', key, 't', token, 'u', till, 'f', fence, 'l', ttl, 'k', kept)
+      call('PEXPIRE', key, keep)
+    end
+    if type(done) == 'table' then out[i] = done else out[i] = { 1, fence } end
+  else
+    if not others then`
+
+const giveBackLua = `
+local out = {}
+local others
+for i = 1, #KEYS do
+  local key, at = KEYS[i], 2 + (i - 1) * ${RELEASE_ARGS}
+  local token = ARGV[at]
+  local held = redis.pcall('HMGET', key, 't', 'u', 'f', 'w')
+  if
+    token ~= '' and held[1] == token and not held[4] and tonumber(held[2]) > now
+    and ARGV[at + 1] == '' and ARGV[at + 5] == ''
+  then
+    redis.call('HDEL', key, 't', 'u', 'l')
+    out[i] = { 1 }
+  else
+    if not others then`
+
+/** The scripts of a mutex; uncontended, attempt runs 3 or 4 commands and release 3. */
 export const mutexScripts: LockScripts = {
   attempt: defineEachScript({
     name: 'lock-attempt',
     argsPerKey: ATTEMPT_ARGS,
-    lua: `${mutexLua}
-local function one(key, at)
+    lua: `${takeLua}
+${mutexLua}
+local function one(key, at, held)
+  if held.err then return held end
   local token, ttl, entry, again, keep, trust =
     ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
   local till = micros(now + ttl * 1000)
-  local held = redis.call('HMGET', key, 't', 'u', 'f', 'w', 'l')
   local left = tonumber(held[2] or '0') - now
   if held[1] and left > 0 then
     if held[1] == token then
@@ -60,22 +108,28 @@ local function one(key, at)
     redis.call('HDEL', key, 't', 'u', 'l')
     return { 0, 0, '0', '', '' }
   end
-  redis.call('HSET', key, 't', token, 'u', till, 'f', fence, 'l', ttl)
+  redis.call('HSET', key, 't', token, 'u', till, 'f', fence, 'l', ttl, 'k', micros(now + keep * 1000))
   redis.call('PEXPIRE', key, keep)
   return { 1, fence }
 end
-${forEachKey(ATTEMPT_ARGS)}`,
+      others = function(key, at, held) return guarded(one, key, at, held) end
+    end
+    out[i] = others(key, at, held)
+  end
+end
+return out`,
   }),
   release: defineEachScript({
     name: 'lock-release',
     argsPerKey: RELEASE_ARGS,
     memory: 'shrink',
-    lua: `${mutexLua}
-local function one(key, at)
+    lua: `${giveBackLua}
+${mutexLua}
+local function one(key, at, held)
+  if held.err then return held end
   local token, passTo, passTtl, first, own, entry, trust =
     ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5], ARGV[at + 6]
   if entry ~= '' then redis.call('LREM', key .. ':queue', 1, entry) end
-  local held = redis.call('HMGET', key, 't', 'u', 'f', 'w')
   if not held[1] or (token ~= '' and held[1] ~= token) then return { 0 } end
   local lapsed = tonumber(held[2]) <= now
   -- Before anything grows: a script that has written already may go on writing in a full Redis.
@@ -95,7 +149,12 @@ local function one(key, at)
   if ttl then return { 2, winner, fence, ttl } end
   return { 3, winner, till }
 end
-${forEachKey(RELEASE_ARGS)}`,
+      others = function(key, at, held) return guarded(one, key, at, held) end
+    end
+    out[i] = others(key, at, held)
+  end
+end
+return out`,
   }),
   extend: defineEachScript({
     name: 'lock-extend',

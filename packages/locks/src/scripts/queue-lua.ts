@@ -17,6 +17,11 @@ local function fenceAfter(last)
   if n < now then n = now end
   return micros(n)
 end
+local function guarded(one, key, at, held)
+  local ok, reply = pcall(one, key, at, held)
+  if ok then return reply end
+  return redis.error_reply(type(reply) == 'table' and reply.err or tostring(reply))
+end
 local function parse(entry) return string.match(entry, '^(%S+) (%S+) (%S+) (%S+)$') end
 local function alive(key, token, channel, trust)
   if channel == '-' then return true end
@@ -36,12 +41,6 @@ end
 export function forEachKey(argsPerKey: number): string {
   return `
 local out = {}
-for i = 1, #KEYS do
-  local ok, reply = pcall(one, KEYS[i], 2 + (i - 1) * ${argsPerKey})
-  if not ok then
-    reply = redis.error_reply(type(reply) == 'table' and reply.err or tostring(reply))
-  end
-  out[i] = reply
-end
+for i = 1, #KEYS do out[i] = guarded(one, KEYS[i], 2 + (i - 1) * ${argsPerKey}) end
 return out`
 }

@@ -1,5 +1,6 @@
 import type { TimerHandle } from '@corral/connection'
-import { type Engine, isGrant } from '../engine/engine.ts'
+import type { Engine } from '../engine/engine.ts'
+import { isGrant } from '../engine/replies.ts'
 import { CLAIM_MS } from '../scripts/queue-lua.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Connection, isCorralError, type TimerHandle } from '@corral/connection'
-import type { Busy, Engine, Grant, ReleaseRequest } from '../engine/engine.ts'
-import { isGrant } from '../engine/engine.ts'
+import type { Engine } from '../engine/engine.ts'
+import { type Attempted, type Busy, type Grant, isGrant, type ReleaseRequest } from '../engine/replies.ts'
 import { validUntil } from '../lock/validity.ts'
 import type { ResolvedAcquire } from '../options.ts'
 import type { HandOverGuard } from './guard.ts'
@@ -23,6 +23,8 @@ export interface LineDeps {
   readonly mailbox: Mailbox
   readonly journal: Journal
   readonly guard: HandOverGuard
+  /** Whether somebody of this process asks Redis just now, whom those who come stand behind. */
+  asking(): boolean
   onEmpty(line: Line): void
 }
 
@@ -30,10 +32,24 @@ export interface LineDeps {
 export interface Line {
   readonly engine: Engine
   readonly waiting: number
-  acquire(options: ResolvedAcquire): Promise<Grant>
+  /**
+   * @param startedAt when the caller came
+   * @param asked what was asked for him already
+   */
+  acquire(options: ResolvedAcquire, startedAt: number, asked?: Asked): Promise<Grant>
+  /** Called when nobody asks any more: who stands behind asks next. */
+  proceed(): void
   /** Gives a hold back, at once to the next waiter of this process where that is fair. */
   release(token: string): Promise<boolean>
   close(error: unknown): void
+}
+
+/** A request that found the lock held. */
+export interface Asked {
+  readonly token: string
+  /** Its place in Redis's line; empty when it has none. */
+  readonly entry: string
+  readonly busy: Busy
 }
 
 /** A place in Redis's line, or one that is being asked for. */
@@ -72,21 +88,21 @@ export function createLine(deps: LineDeps): Line {
 
   // ---- tickets ----------------------------------------------------------------------------------
 
-  function open(waiter: Waiter, known = false): void {
+  function open(waiter: Waiter, known = false, asked?: Asked): void {
     const ticket: Ticket = {
-      token: randomUUID(),
+      token: asked?.token ?? randomUUID(),
       ttlMs: waiter.ttlMs,
       waiter: places === 'own' ? waiter : undefined,
-      entry: '',
+      entry: asked?.entry ?? '',
       known,
-      queued: false,
+      queued: asked !== undefined && asked.entry !== '',
       asking: false,
       called: false,
       over: false,
     }
     tickets.set(ticket.token, ticket)
     mailbox.expect(ticket.token, () => void claim(ticket))
-    void ask(ticket)
+    void (asked === undefined ? ask(ticket) : wait(ticket, asked.busy))
   }
 
   function drop(ticket: Ticket): void {
@@ -109,7 +125,9 @@ export function createLine(deps: LineDeps): Line {
   /** Somebody who waits must have a ticket that will serve him. */
   function ensureTicket(): void {
     const [first] = waiters
-    if (first !== undefined && places === 'shared' && tickets.size === 0 && !passing) open(first, true)
+    if (first !== undefined && places === 'shared' && tickets.size === 0 && !passing && !deps.asking()) {
+      open(first, true)
+    }
     settleIfEmpty()
   }
 
@@ -128,12 +146,12 @@ export function createLine(deps: LineDeps): Line {
     if (ticket.asking || ticket.over) return
     const { address } = mailbox
     if (ticket.entry === '' && address !== undefined) {
-      ticket.entry = `${ticket.token} ${address} ${ticket.ttlMs} ${engine.mode}`
+      ticket.entry = entryOf(ticket.token, address, ticket.ttlMs, engine)
     }
     const { token, ttlMs, entry, queued } = ticket
     ticket.asking = true
     ticket.queued ||= entry !== ''
-    let reply: Grant | Busy
+    let reply: Attempted
     try {
       reply = await engine.attempt({ token, ttlMs, entry, again: queued })
     } catch (error) {
@@ -265,7 +283,8 @@ export function createLine(deps: LineDeps): Line {
   }
 
   async function release(token: string): Promise<boolean> {
-    const [next] = waiters
+    // Whoever asks just now came first: Redis has him, or serves him next.
+    const [next] = deps.asking() ? [] : waiters
     const pass = next !== undefined && engine.passes && places === 'shared' ? next : undefined
     const passToken = pass === undefined ? '' : randomUUID()
     const request: ReleaseRequest = {
@@ -273,7 +292,7 @@ export function createLine(deps: LineDeps): Line {
       ...(pass !== undefined && {
         pass: { token: passToken, ttlMs: pass.ttlMs, first: passes < MOST_PASSES },
       }),
-      ...(engine.passes && tickets.size > 0 && { own: mailbox.address ?? '' }),
+      ...(engine.passes && next !== undefined && tickets.size > 0 && { own: mailbox.address ?? '' }),
     }
     passing = pass !== undefined || passing
     try {
@@ -297,24 +316,34 @@ export function createLine(deps: LineDeps): Line {
     }
   }
 
+  function left(waiter: Waiter): void {
+    remove(waiter)
+    for (const ticket of tickets.values()) if (ticket.waiter === waiter) cancel(ticket)
+    settleIfEmpty()
+  }
+
   const line: Line = {
     engine,
     get waiting() {
       return waiters.length
     },
-    acquire(options) {
+    acquire(options, startedAt, asked) {
       return new Promise((resolve, reject) => {
-        const waiter = createWaiter(engine.what, clock, options, resolve, reject, (gone) => {
-          remove(gone)
-          for (const ticket of tickets.values()) if (ticket.waiter === gone) cancel(ticket)
-          settleIfEmpty()
-        })
-        waiters.push(waiter)
-        if (places === 'own' || (tickets.size === 0 && !passing)) open(waiter)
-        else {
+        const waiter = createWaiter(engine.what, clock, options, startedAt, resolve, reject, left)
+        if (asked !== undefined) {
+          // He came before those who stood behind him while he asked.
+          waiters.unshift(waiter)
           waiter.arm()
+          return open(waiter, true, asked)
         }
+        waiters.push(waiter)
+        if (places === 'own' || (tickets.size === 0 && !passing && !deps.asking())) open(waiter)
+        else waiter.arm()
       })
+    },
+    proceed() {
+      const [first] = waiters
+      if (first !== undefined && tickets.size === 0 && !passing) open(first)
     },
     release,
     close(error) {
@@ -323,4 +352,9 @@ export function createLine(deps: LineDeps): Line {
     },
   }
   return line
+}
+
+/** A place in the line, as the scripts read it. */
+export function entryOf(token: string, address: string, ttlMs: number, engine: Engine): string {
+  return `${token} ${address} ${ttlMs} ${engine.mode}`
 }

@@ -1,4 +1,4 @@
-import type { Busy } from '../engine/engine.ts'
+import type { Busy } from '../engine/replies.ts'
 
 /**
  * Milliseconds until a waiter looks again. Who is woken looks only when the lock may have lapsed,

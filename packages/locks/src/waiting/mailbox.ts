@@ -8,22 +8,35 @@ export interface Mailbox {
   readonly hears: boolean
   /** Opens it with the first wait; resolves when it hears, or when it is clear that it may not. */
   open(): Promise<void>
-  /** Calls `told` when the lock is handed to `token`; `changed` when hearing began or ended. */
+  /** Calls `told` when the lock is handed to `token`, also if that was heard a moment ago. */
   expect(token: string, told: () => void): void
   forget(token: string): void
+  /** Calls back when hearing began or ended; returns how to stop that. */
   onChange(listener: () => void): () => void
   close(): void
 }
+
+/** Word can come before the answer to the request that asked for it; so many are kept. */
+const MOST_EARLY = 1_000
 
 export function createMailbox(connection: Connection): Mailbox {
   const { signals } = connection
   const channel = `corral:locks:${randomUUID()}`
   const expected = new Map<string, () => void>()
+  const early = new Set<string>()
   const listeners = new Set<() => void>()
   let opening: Promise<void> | undefined
   let settled = false
   let state: SignalState = 'off'
   let unsubscribe: (() => void) | undefined
+
+  function onMessage(message: string): void {
+    const token = message.slice(message.lastIndexOf(' ') + 1)
+    const told = expected.get(token)
+    if (told !== undefined) return told()
+    early.add(token)
+    if (early.size > MOST_EARLY) for (const oldest of early) return void early.delete(oldest)
+  }
 
   function onState(next: SignalState): void {
     const heard = state === 'on'
@@ -33,12 +46,7 @@ export function createMailbox(connection: Connection): Mailbox {
 
   async function start(): Promise<void> {
     try {
-      unsubscribe = signals.subscribe(channel, {
-        message(message) {
-          expected.get(message.slice(message.lastIndexOf(' ') + 1))?.()
-        },
-        state: onState,
-      })
+      unsubscribe = signals.subscribe(channel, { message: onMessage, state: onState })
       await signals.whenOn(connection.deadlineMs)
     } catch {
       // Waiters look by themselves, and are told when signals come later.
@@ -55,7 +63,10 @@ export function createMailbox(connection: Connection): Mailbox {
       return state === 'on'
     },
     open: () => (opening ??= start()),
-    expect: (token, told) => void expected.set(token, told),
+    expect(token, told) {
+      expected.set(token, told)
+      if (early.delete(token)) told()
+    },
     forget: (token) => void expected.delete(token),
     onChange(listener) {
       listeners.add(listener)
@@ -64,6 +75,7 @@ export function createMailbox(connection: Connection): Mailbox {
     close() {
       unsubscribe?.()
       expected.clear()
+      early.clear()
       listeners.clear()
     },
   }

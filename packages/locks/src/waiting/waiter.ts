@@ -1,5 +1,5 @@
 import type { Clock, TimerHandle } from '@corral/connection'
-import type { Grant } from '../engine/engine.ts'
+import type { Grant } from '../engine/replies.ts'
 import { lockTimeout, type TimeoutReason } from '../errors.ts'
 import type { ResolvedAcquire } from '../options.ts'
 
@@ -8,7 +8,7 @@ export interface Waiter {
   readonly ttlMs: number
   readonly delayMs: number
   readonly settled: boolean
-  /** Starts the clock of its wait, counted from when it was made. */
+  /** Starts the clock of its wait, counted from when its caller came. */
   arm(): void
   grant(grant: Grant): void
   fail(error: unknown): void
@@ -23,12 +23,12 @@ export function createWaiter(
   what: string,
   clock: Clock,
   options: ResolvedAcquire,
+  startedAt: number,
   resolve: (grant: Grant) => void,
   reject: (error: unknown) => void,
   onGone: (waiter: Waiter) => void,
 ): Waiter {
   const { ttlMs, delayMs, waitMs, signal } = options
-  const startedAt = clock.now()
   let timer: TimerHandle | undefined
   let settled = false
   let trouble: unknown
