@@ -62,6 +62,9 @@ export function createLocalStampBook(
   return {
     verdict: (entry) => (isDead(entry, known, 0) ? 'dead' : 'alive'),
     baseKnown: true,
+    get base() {
+      return known.namespace
+    },
     get version() {
       return stamps.version
     },

@@ -33,6 +33,8 @@ export interface StampBook {
   verdict(entry: Stampable): Verdict
   /** Whether the namespace's own stamps are known, so that an entry without tags can be judged. */
   readonly baseKnown: boolean
+  /** The latest of them as far as they are known, µs; 0 if there is none. */
+  readonly base: number
   /** Changes whenever a verdict could; an entry found alive stays so while it does not. */
   readonly version: number
   /**
@@ -334,6 +336,9 @@ export function createStampBook(deps: StampBookDeps): StampBook {
     verdict,
     get baseKnown() {
       return baseKnown
+    },
+    get base() {
+      return baseStamp
     },
     get version() {
       return version

@@ -19,6 +19,7 @@ export function encodeElement(key: string, value: unknown): string {
 }
 
 /** The value behind it; `undefined` for nothing, and for what another program wrote that is no JSON. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- what the caller says it is
 export function decodeElement<T>(text: unknown): T | undefined {
   if (typeof text !== 'string') return undefined
   try {
