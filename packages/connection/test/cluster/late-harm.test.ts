@@ -4,6 +4,7 @@ import { type Connection, defineScript, shareConnection } from '../../src/index.
 import { type ClusterClient, type Driver, drivers, ignore } from '../guard/drivers.ts'
 import { guardedScripts, type WriteScripts } from '../guard/interleave.ts'
 import { unguardedScripts } from '../guard/mutants.ts'
+import { pause } from '../guard/pause.ts'
 import { beginMigration, endMigration, migrate, type Owner, ownerOf } from './slots.ts'
 
 const increment = defineScript({
@@ -85,7 +86,7 @@ async function writeWhileItMoves(
     () => client.status === 'ready' && connection.get(keys[0]!).then((value) => value !== null),
   )
   // What the cluster client retries comes within its own delays.
-  await new Promise((resolve) => setTimeout(resolve, 300))
+  await pause(300)
   let harmed = 0
   for (const key of failed) if ((await redis.commandOn(to.node, 'GET', key)) !== NEWER) harmed++
   return { failed: failed.length, harmed }
@@ -109,7 +110,7 @@ async function countThroughMove(stage: Stage, tag: string): Promise<number> {
   expect(results.some(({ status }) => status === 'rejected')).toBe(true)
   await lost
   await waitFor(() => client.status === 'ready' && connection.get(key).then(() => true))
-  await new Promise((resolve) => setTimeout(resolve, 300))
+  await pause(300)
   return Number(await redis.commandOn(to.node, 'GET', key))
 }
 

@@ -2,6 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { type ProxiedCommand, recordTrace, startProxy, startRedis, waitFor } from '@corral/testing'
 import { shareConnection } from '../../src/index.ts'
 import { type Client, type Driver, ignore } from '../guard/drivers.ts'
+import { pause } from '../guard/pause.ts'
 import { type Call, createCallLoad, quantile } from './call-load.ts'
 import type { Fault, Scene } from './faults.ts'
 import { createJobLoad, type JobCount } from './jobs.ts'
@@ -60,8 +61,7 @@ export async function runFault(
   const histogram = monitorEventLoopDelay({ resolution: 5 })
   histogram.enable()
 
-  let jobs: ReturnType<typeof createJobLoad> | undefined
-  const scene: Scene = { redis, proxy, quiet: async () => jobs?.quiet() }
+  const scene: Scene = { redis, proxy, quiet: () => jobs.quiet() }
   if (fault.fromTheStart === true) await fault.begin(scene)
   const client = new driver.Redis({
     port: proxy.port,
@@ -73,7 +73,7 @@ export async function runFault(
   client.on('error', ignore)
   let readyAt = 0
   client.on('ready', () => (readyAt = performance.now()))
-  jobs = createJobLoad(driver, client)
+  const jobs = createJobLoad(driver, client)
   const before = new Set(listeners(client))
   const connection = guarded
     ? shareConnection(client, { signals: false, onWarning: ignore })
@@ -91,7 +91,7 @@ export async function runFault(
   jobs.start()
   const began = performance.now()
   proxy.clearStats()
-  await sleep(outageMs)
+  await pause(outageMs)
   const refusing = load?.refusals() ?? []
   const ended = performance.now()
   await fault.end(scene)
@@ -171,8 +171,4 @@ function sentBetween(
 
 function listeners(client: Client): unknown[] {
   return client.eventNames().flatMap((event) => client.listeners(event))
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

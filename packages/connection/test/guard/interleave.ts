@@ -14,6 +14,7 @@ import {
   shareConnection,
 } from '../../src/index.ts'
 import { type Client, type Driver, ignore } from './drivers.ts'
+import { pause } from './pause.ts'
 
 /** The scripts of the three kinds of writes; a mutant can leave the deadline out of them. */
 export interface WriteScripts {
@@ -185,21 +186,17 @@ async function act({
   }
   // Without a cut the fault outlives the deadline.
   if (trouble === 'black hole' || trouble === 'frozen server') await Promise.all(told)
-  else await sleep(healAfterMs)
+  else await pause(healAfterMs)
   if (frozen) await redis.resume()
   else await proxy.heal()
   const failed = (await Promise.all(told)).filter((key) => key !== undefined)
   // What ioredis sends again is answered before this, and what the proxy held has arrived.
   await waitFor(() => client.status === 'ready', { what: 'the client' })
   await client.call('ping')
-  await sleep(30)
+  await pause(30)
   if (failed.length === 0) return { failed: 0, harmed: 0 }
   // A frozen server takes no newer write: there the older value has to stand.
   const expected = trouble === 'frozen server' ? '5' : NEWER
   const values = (await direct.send('MGET', ...failed)) as (string | null)[]
   return { failed: failed.length, harmed: values.filter((value) => value !== expected).length }
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

@@ -16,10 +16,10 @@ function shown(value: unknown): string {
     seen.push(
       inspect(error, { depth: 10, showHidden: true }),
       JSON.stringify(error) ?? '',
-      String(error),
+      error instanceof Error ? error.message : '',
     )
     if (!(error instanceof Error)) break
-    seen.push(error.stack ?? '', error.message)
+    seen.push(error.stack ?? '')
     error = error.cause
   }
   return seen.join('\n')
@@ -135,7 +135,7 @@ describe('openConnection', () => {
   ])('refuses a bad target and tells why, without the password (%#)', (target, message) => {
     let error: unknown
     try {
-      openConnection(target as string)
+      openConnection(target)
     } catch (caught) {
       error = caught
     }

@@ -199,8 +199,8 @@ describe('a source that is none', () => {
     ['a Map', new Map(), /received a Map/],
   ])('is refused: %s', async (_name, source, message) => {
     const call = async (): Promise<unknown> => {
-      const connection = shareConnection(source as object, QUIET)
-      return connection.get('a').finally(() => connection.close())
+      await using connection = shareConnection(source as object, QUIET)
+      return await connection.get('a')
     }
     await expect(call()).rejects.toThrow(message)
     await expect(call()).rejects.toThrow(TypeError)
