@@ -81,11 +81,22 @@ export function isCorralError<Code extends string = string>(
   return code === undefined || (error as { readonly code?: unknown }).code === code
 }
 
-/** A `REDIS_UNAVAILABLE` with its reason; the one error that means "do without Redis for now". */
+/**
+ * A `REDIS_UNAVAILABLE` with its reason; the one error that means "do without Redis for now".
+ *
+ * Without a stack: in an outage every call gets one, most are made when a reply or timer comes in
+ * (so that a stack would name nobody), and capturing it is most of what a refused call would cost.
+ */
 export function unavailable(
   reason: UnavailableReason,
   message: string,
   cause?: unknown,
 ): CorralError<'REDIS_UNAVAILABLE'> {
-  return new CorralError('REDIS_UNAVAILABLE', message, { reason, cause })
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  try {
+    return new CorralError('REDIS_UNAVAILABLE', message, { reason, cause })
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
 }
