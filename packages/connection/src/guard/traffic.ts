@@ -92,7 +92,8 @@ export function createTraffic(deps: TrafficDeps): Traffic {
   }
 
   function submit(flights: readonly Flight[]): void {
-    const stream = client.stream
+    // One socket write for all; corking costs more than it saves for a single command.
+    const stream = flights.length > 1 ? client.stream : undefined
     const now = clock.now()
     stream?.cork()
     for (const flight of flights) {
