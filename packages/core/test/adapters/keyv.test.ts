@@ -3,7 +3,7 @@ import { monitor, startRedis, type TestRedis } from '@corral/testing'
 import { createKeyv as createKeyvRedis } from '@keyv/redis'
 import { keyvIteratorTests, keyvTestSuite } from './keyv-suite.ts'
 import { Redis } from 'ioredis'
-import { Keyv } from 'keyv'
+import { Keyv, type KeyvStoreAdapter } from 'keyv'
 import { Keyv as Keyv6 } from 'keyv-6'
 import * as vitest from 'vitest'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -253,6 +253,13 @@ describe('the store', () => {
     store.namespace = 'late'
     await store.set('a', '{"value":1}')
     expect(await raw('late::a')).toBe('{"value":1}')
+  })
+
+  it('is an adapter by its type too', async () => {
+    const adapter: KeyvStoreAdapter = storeOf('shop')
+    const keyv = new Keyv(adapter)
+    expect(await keyv.set('a', 1)).toBe(true)
+    expect(await keyv.get('a')).toBe(1)
   })
 
   it('keeps its namespace when Keyv 5 has no name of its own', async () => {

@@ -23,13 +23,16 @@ export interface KeyvStore {
   readonly opts: Record<string, unknown> & { readonly dialect: 'redis' }
   /** What Keyv calls itself; set by Keyv. See the option. */
   namespace: string | undefined
-  get(key: string): Promise<string | undefined>
-  getMany(keys: readonly string[]): Promise<(string | undefined)[]>
+  /** The text at a key, for Keyv to parse; `Value` is what Keyv calls it. */
+  get<Value = string>(key: string): Promise<Value | undefined>
+  getMany<Value = string>(keys: readonly string[]): Promise<(Value | undefined)[]>
   has(key: string): Promise<boolean>
   hasMany(keys: readonly string[]): Promise<boolean[]>
   /** `ttl` in milliseconds; 0 or left out: as the option `ttl` says. True: stored. */
   set(key: string, value: unknown, ttl?: number): Promise<boolean>
-  setMany(entries: readonly KeyvStoreEntry[]): Promise<boolean[]>
+  /** Whether each was stored. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- Keyv 5's type says void; what it reads are booleans
+  setMany(entries: readonly KeyvStoreEntry[]): Promise<any>
   /** True: it was there and is gone. */
   delete(key: string): Promise<boolean>
   /** True: at least one was there, and all are gone. */
@@ -226,8 +229,8 @@ export function createKeyvStore(options: KeyvStoreOptions): KeyvStore {
       current = behind(name)
       named = name
     },
-    get,
-    getMany,
+    get: get as KeyvStore['get'],
+    getMany: getMany as KeyvStore['getMany'],
     set,
     async delete(key) {
       return deleteMany([key])
