@@ -10,6 +10,8 @@ import { nameOf } from './standalone-router.ts'
 
 /** Shortest time between two looks at the cluster's table of slots. */
 const REFRESH_MS = 250
+/** Longest time between two looks while a server is away. */
+const MOST_REFRESH_MS = 2_000
 const SLOTS = 16_384
 
 /**
@@ -31,6 +33,7 @@ export function createClusterRouter(
   let isolated = false
   let refreshTimer: TimerHandle | undefined
   let refreshedAt = -Infinity
+  let vainLooks = 0
   let over: () => void = () => undefined
   let settling: Promise<void> | undefined
 
@@ -91,21 +94,23 @@ export function createClusterRouter(
 
   function refresh(): void {
     if (closed || refreshTimer !== undefined) return
-    const wait = Math.max(0, refreshedAt + REFRESH_MS - clock.now())
-    refreshTimer = clock.setTimer(
-      () => {
-        refreshTimer = undefined
-        refreshedAt = clock.now()
-        cluster.refreshSlotsCache((error) => {
-          if (error !== undefined && error !== null) lastError = scrub(error)
-          topology.tell()
-          // Keep looking while the owner of some slot does not serve.
-          if (masters().some((server) => !server.link.usable)) refresh()
-        })
-      },
-      wait,
-      { unref: true },
-    )
+    const pause = Math.min(REFRESH_MS * 2 ** vainLooks, MOST_REFRESH_MS)
+    const wait = Math.max(0, refreshedAt + pause - clock.now())
+    refreshTimer = clock.setTimer(look, wait, { unref: true })
+  }
+
+  function look(): void {
+    refreshTimer = undefined
+    refreshedAt = clock.now()
+    cluster.refreshSlotsCache((error) => {
+      if (closed) return
+      if (error !== undefined && error !== null) lastError = scrub(error)
+      topology.tell()
+      // Keep looking, less and less often, while the owner of some slot does not serve.
+      const vain = masters().some((server) => !server.link.usable)
+      vainLooks = vain ? vainLooks + 1 : 0
+      if (vain) refresh()
+    })
   }
 
   function onMinusNode(client: IoredisClient): void {
