@@ -110,6 +110,31 @@ describe.each(drivers)('a cluster ($name)', (driver) => {
     client.disconnect()
   })
 
+  it('is shared with BullMQ', async () => {
+    const client = open(driver)
+    const queue = new driver.Queue('mail', { connection: client, prefix: '{bull}' })
+    const done: string[] = []
+    const worker = new driver.Worker('mail', async ({ id = '' }) => void done.push(id), {
+      connection: client,
+      prefix: '{bull}',
+    })
+    queue.on('error', ignore)
+    worker.on('error', ignore)
+    const first = shareConnection(client, { ...QUIET, deadline: '2s' })
+    const second = shareConnection(queue)
+    expect(() => shareConnection(worker, { deadline: '1s' })).toThrow(/deadline/)
+    await second.set('beside', 'here')
+    for (let i = 0; i < 20; i++) await queue.add('work', {}, { jobId: `job-${i}` })
+    await waitFor(() => done.length === 20, { what: 'all jobs' })
+    await first.close()
+    expect(await second.get('beside')).toBe('here')
+    await second.close()
+    expect(client.status).toBe('ready')
+    await worker.close()
+    await queue.close()
+    client.disconnect()
+  })
+
   it('keeps a frozen master from harming the others, with bounds of its own', async () => {
     const client = open(driver)
     const maxPending = 16
