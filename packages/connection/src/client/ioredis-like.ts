@@ -1,7 +1,7 @@
 /**
  * What Corral uses of ioredis 5.11 and 6, told by shape: two copies of ioredis in one tree are
- * common, and BullMQ 6 hands out a Proxy, so `instanceof` is never asked. `ioredis-like.test-d.ts`
- * proves that the real classes still fit.
+ * common, and BullMQ 6 hands out a Proxy, so `instanceof` is never asked. The tests run against the real
+ * classes of both majors.
  */
 export interface IoredisCommand {
   name: string
