@@ -35,3 +35,14 @@ export {
   type Sessions,
 } from './sessions/sessions.ts'
 export type { SessionInfo, UserSessions } from './sessions/user-sessions.ts'
+export type { FlagCondition, FlagContext } from './flags/condition.ts'
+export type { FlagErrorCode, FlagEvaluation, FlagReason, Widened } from './flags/evaluate.ts'
+export type {
+  FlagDefinition,
+  FlagInput,
+  FlagRule,
+  FlagValue,
+  Rollout,
+} from './flags/flag-definition.ts'
+export type { FlagState } from './flags/flag-mirror.ts'
+export { createFlags, type FlagListener, type Flags } from './flags/flags.ts'

@@ -14,6 +14,12 @@ export interface ClientEvents {
     readonly namespace: string
     readonly event: 'created' | 'rotated' | 'deleted' | 'revoked' | 'refused'
   }
+  /** The copy of the flags changed, or how far it can be trusted. */
+  'corral:client:flag': {
+    readonly namespace: string
+    readonly event: 'changed' | 'starting' | 'ready' | 'stale' | 'closed'
+    readonly names: readonly string[]
+  }
 }
 
 /** A named channel whose `hasSubscribers` is asked before a message is built. */

@@ -7,6 +7,7 @@ import expressSession from 'express-session'
 import fastify, { type FastifyInstance } from 'fastify'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createSessions, createSessionStore, type SessionStore } from '../../src/index.ts'
+import { sessionPlugin } from '../../src/fastify/index.ts'
 import { type Bed, makeBed, type Mode } from './bed.ts'
 
 const SECRET = 'a secret with at least thirty-two letters in it'
@@ -146,7 +147,8 @@ describe.each<Mode>(['standalone', 'cluster'])('session store, %s', (mode) => {
     beforeEach(async () => {
       app = fastify()
       await app.register(fastifyCookie)
-      await app.register(fastifySession, {
+      await app.register(sessionPlugin, {
+        plugin: fastifySession,
         secret: SECRET,
         store,
         cookie: { secure: false, maxAge: 60_000 },

@@ -1,0 +1,109 @@
+import fastify, { type FastifyInstance } from 'fastify'
+import { afterEach, describe, expect, it } from 'vitest'
+import { createRateLimiter } from '../limits/rate-limiter.ts'
+import { clientAddress } from './client-address.ts'
+import { rateLimitPlugin } from './rate-limit-plugin.ts'
+
+const base = { connection: undefined, namespace: 'app' }
+const limiterOf = (limit: number) =>
+  createRateLimiter(base, { algorithm: 'fixed-window', limit, window: '1m', name: `n${limit}` })
+
+let app: FastifyInstance
+afterEach(async () => {
+  await app.close()
+})
+
+describe('the rate-limit plugin', () => {
+  it('lets the limit pass with headers, then answers 429 with a problem', async () => {
+    app = fastify()
+    await app.register(rateLimitPlugin, { limiter: limiterOf(2) })
+    let handled = 0
+    app.get('/', () => `hello ${++handled}`)
+    const first = await app.inject('/')
+    expect(first.statusCode).toBe(200)
+    expect(first.headers).toMatchObject({
+      ratelimit: '"n2";r=1;t=60',
+      'ratelimit-policy': '"n2";q=2;w=60',
+      'x-ratelimit-limit': '2',
+      'x-ratelimit-remaining': '1',
+    })
+    expect(first.headers).not.toHaveProperty('retry-after')
+    await app.inject('/')
+    const third = await app.inject('/')
+    expect(third.statusCode).toBe(429)
+    expect(handled).toBe(2)
+    expect(third.headers).toMatchObject({
+      'content-type': expect.stringMatching(/^application\/problem\+json/),
+      'retry-after': '60',
+      ratelimit: '"n2";r=0;t=60',
+    })
+    expect(third.json()).toMatchObject({
+      type: 'https://iana.org/assignments/http-problem-types#quota-exceeded',
+      status: 429,
+      instance: '/',
+      'violated-policies': ['n2'],
+    })
+    expect((await app.inject({ url: '/', remoteAddress: '10.0.0.1' })).statusCode).toBe(200)
+    expect((await app.inject('/nowhere')).statusCode).toBe(429)
+  })
+
+  it('takes routes with limits of their own, and without', async () => {
+    app = fastify()
+    await app.register(rateLimitPlugin, { limiter: limiterOf(1) })
+    app.get('/free', { config: { rateLimit: false } }, () => 'ok')
+    app.get('/own', { config: { rateLimit: { limiter: limiterOf(3), cost: () => 3 } } }, () => 'ok')
+    app.get(
+      '/user',
+      { config: { rateLimit: { subject: (request) => request.headers.authorization } } },
+      () => 'ok',
+    )
+    for (let i = 0; i < 3; i++) expect((await app.inject('/free')).statusCode).toBe(200)
+    const own = await app.inject('/own')
+    expect(own.headers['x-ratelimit-remaining']).toBe('0')
+    expect((await app.inject('/own')).statusCode).toBe(429)
+    const as = (authorization: string) => app.inject({ url: '/user', headers: { authorization } })
+    expect((await as('ada')).statusCode).toBe(200)
+    expect((await as('ada')).statusCode).toBe(429)
+    expect((await as('bob')).statusCode).toBe(200)
+    // Nobody to count for.
+    expect((await app.inject('/user')).statusCode).toBe(200)
+    expect((await app.inject('/user')).statusCode).toBe(200)
+  })
+
+  it('limits only the routes that ask for it, when told so, and hides its headers', async () => {
+    app = fastify()
+    await app.register(rateLimitPlugin, {
+      limiter: limiterOf(1),
+      global: false,
+      headers: false,
+      hook: 'preHandler',
+    })
+    app.get('/free', () => 'ok')
+    app.get('/limited', { config: { rateLimit: true } }, () => 'ok')
+    for (let i = 0; i < 3; i++) expect((await app.inject('/free')).statusCode).toBe(200)
+    const passed = await app.inject('/limited')
+    expect(passed.headers).not.toHaveProperty('ratelimit')
+    const rejected = await app.inject('/limited')
+    expect(rejected.statusCode).toBe(429)
+    expect(rejected.headers).toMatchObject({ 'retry-after': '60' })
+    expect(rejected.headers).not.toHaveProperty('ratelimit')
+  })
+})
+
+describe('clientAddress', () => {
+  it.each([
+    ['203.0.113.7', '203.0.113.7'],
+    ['::ffff:203.0.113.7', '203.0.113.7'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:0DB8:0001:0002::', '2001:db8:1:2::/64'],
+    ['2001:db8::1', '2001:db8:0:0::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['::', '0:0:0:0::/64'],
+    ['64:ff9b::192.0.2.33', '64:ff9b:0:0::/64'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+    ['nonsense', 'nonsense'],
+  ])('of %s is %s', (ip, subject) => {
+    app = fastify()
+    expect(clientAddress(ip)).toBe(subject)
+  })
+})
