@@ -232,6 +232,8 @@ export function createGuard(
         return
       }
       if (router === undefined) return
+      // What was asked for in this tick is under way after it.
+      await new Promise<void>((resolve) => void process.nextTick(resolve))
       await within(router.idle(), CLOSE_MS)
       router.close()
       if (resolved?.owned === true) await endClient(resolved.client)

@@ -4,6 +4,7 @@ import {
   type Connection,
   defineEachScript,
   isCorralError,
+  openConnection,
   shareConnection,
 } from '../../src/index.ts'
 import { type ClusterClient, type Driver, drivers, ignore } from '../guard/drivers.ts'
@@ -93,6 +94,7 @@ describe.each(drivers)('a cluster ($name)', (driver) => {
     expect(await connection.scriptMany(removeEach, KEYS, [])).toEqual(KEYS.map(() => 1))
     expect(await connection.getMany(KEYS)).toEqual(KEYS.map(() => null))
 
+    // One second each: six servers and this process share the cores of the machine.
     const many = Array.from({ length: 5_000 }, (_, i) => `burst:${i}`)
     await Promise.all(many.map((key) => connection.set(key, key, { deadlineMs: 1_000 })))
     const values = await Promise.all(many.map((key) => connection.get(key, { deadlineMs: 1_000 })))
@@ -108,6 +110,17 @@ describe.each(drivers)('a cluster ($name)', (driver) => {
     await connection.close()
     expect(ours()).toBe(0)
     client.disconnect()
+  })
+
+  it('is opened and closed by Corral', async () => {
+    const cluster = redis.nodes.slice(0, 1).map(({ host, port }) => ({ host, port }))
+    const owned = openConnection({ cluster }, { ...QUIET, deadline: '5s' })
+    await owned.set('opened', 'here')
+    expect(await owned.get('opened')).toBe('here')
+    expect(owned.isCluster).toBe(true)
+    await owned.close()
+    expect(owned.client.status).toBe('end')
+    await expect(owned.get('opened')).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' })
   })
 
   it('is shared with BullMQ', async () => {

@@ -249,4 +249,47 @@ describe.each(drivers)('$name', ({ Redis }) => {
     await waitFor(() => connection.set('n', '1').then(() => true))
     expect((await connection.health()).status).toBe('ok')
   })
+
+  it('does not blame Redis for an event loop that was held up', async () => {
+    const redis = await serve()
+    const client = open(Redis, redis.port)
+    await using connection = shareConnection(client, { ...QUIET, deadline: '50ms' })
+    await waitFor(() => connection.set('a', '1').then(() => true))
+    const hold = (ms: number): void => {
+      const until = performance.now() + ms
+      while (performance.now() < until);
+    }
+    for (let round = 0; round < 5; round++) {
+      // Held up before the calls of this tick have left, and again while their answers are there.
+      const calls = [connection.get('a'), connection.set('a', '1'), connection.delete('b')]
+      hold(120)
+      await new Promise((resolve) => setImmediate(resolve))
+      hold(120)
+      expect(await Promise.all(calls)).toEqual(['1', undefined, false])
+    }
+    expect(connection.available).toBe(true)
+  })
+
+  it('lets calls that are under way finish when it is closed, and waits for no hung server', async () => {
+    const redis = await serve()
+    const client = open(Redis, redis.port)
+    const connection = shareConnection(client, QUIET)
+    await connection.get('warm')
+    const calls = [connection.set('a', '1'), connection.get('a')]
+    await connection.close()
+    expect(await Promise.all(calls)).toEqual([undefined, '1'])
+
+    const again = shareConnection(client, { ...QUIET, deadline: '5s' })
+    await waitFor(() => again.set('a', '2').then(() => true))
+    await redis.pause()
+    const hung = [again.set('a', '3'), again.get('a')]
+    await new Promise((resolve) => setImmediate(resolve))
+    const startedAt = performance.now()
+    await again.close()
+    expect(performance.now() - startedAt).toBeLessThan(1_500)
+    await redis.resume()
+    expect(await outcomesOf(hung)).toEqual({ 'connection-lost': 2 })
+    // It may have been done, but not after its caller was told.
+    expect(['2', '3']).toContain(await redis.command('GET', 'a'))
+  })
 })
