@@ -32,4 +32,5 @@ export {
 export { defineEachScript, defineScript, type EachScript, type Script, type ScriptSource } from './script.ts'
 export { type ConnectionSource, shareConnection } from './share-connection.ts'
 export type { ChannelListener, KeyListener, Signals, SignalState, Unsubscribe } from './signals/signals.ts'
+export type { SourceId, StatsSource } from './stats-source.ts'
 export type { ConnectionEvents } from './trace.ts'
