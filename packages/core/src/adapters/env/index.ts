@@ -1,0 +1,2 @@
+export { cacheOptionsFromEnv, type EnvOptions, type UseTtls } from './cache-options-from-env.ts'
+export type { Env } from './env-reader.ts'
