@@ -52,6 +52,7 @@ describe('torture', () => {
       faults: false,
     })
     expect(report.violations).toEqual([])
+    expect(report.stolen).toBe(0)
     expect(report.lostUpdates).toBe(0)
     expect(report.acquisitions).toBeGreaterThanOrEqual(2_000)
   })
@@ -66,6 +67,7 @@ describe('torture', () => {
       faults: true,
     })
     expect(report.violations).toEqual([])
+    expect(report.stolen).toBe(0)
     expect(report.lostUpdates).toBeLessThanOrEqual(0)
     expect(report.acquisitions).toBeGreaterThanOrEqual(450)
   })

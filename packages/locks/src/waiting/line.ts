@@ -299,9 +299,12 @@ export function createLine(deps: LineDeps): Line {
       const reply = await engine.release(request)
       passing = false
       if (reply.kind === 'passed') {
-        const ticket = tickets.get(reply.grant.token)
-        passes = ticket === undefined ? passes + 1 : 0
-        give(reply.grant, ticket)
+        const { grant } = reply
+        passes = grant.token === passToken ? passes + 1 : 0
+        const ticket = tickets.get(grant.token)
+        if (grant.token === passToken || ticket?.asking === false) give(grant, ticket)
+        // Its own request is out, or not even in this line yet: it hears of this as of any hand-over.
+        else mailbox.hear(grant.token)
       } else if (reply.kind === 'handed') {
         passes = 0
         guard.watch(engine, reply.token, reply.until)

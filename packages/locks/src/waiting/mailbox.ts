@@ -11,6 +11,8 @@ export interface Mailbox {
   /** Calls `told` when the lock is handed to `token`, also if that was heard a moment ago. */
   expect(token: string, told: () => void): void
   forget(token: string): void
+  /** Tells who expects it that the lock was handed to `token`. */
+  hear(token: string): void
   /** Calls back when hearing began or ended; returns how to stop that. */
   onChange(listener: () => void): () => void
   close(): void
@@ -30,8 +32,7 @@ export function createMailbox(connection: Connection): Mailbox {
   let state: SignalState = 'off'
   let unsubscribe: (() => void) | undefined
 
-  function onMessage(message: string): void {
-    const token = message.slice(message.lastIndexOf(' ') + 1)
+  function hear(token: string): void {
     const told = expected.get(token)
     if (told !== undefined) return told()
     early.add(token)
@@ -46,7 +47,10 @@ export function createMailbox(connection: Connection): Mailbox {
 
   async function start(): Promise<void> {
     try {
-      unsubscribe = signals.subscribe(channel, { message: onMessage, state: onState })
+      unsubscribe = signals.subscribe(channel, {
+        message: (message) => hear(message.slice(message.lastIndexOf(' ') + 1)),
+        state: onState,
+      })
       await signals.whenOn(connection.deadlineMs)
     } catch {
       // Waiters look by themselves, and are told when signals come later.
@@ -67,6 +71,7 @@ export function createMailbox(connection: Connection): Mailbox {
       expected.set(token, told)
       if (early.delete(token)) told()
     },
+    hear,
     forget: (token) => void expected.delete(token),
     onChange(listener) {
       listeners.add(listener)

@@ -20,5 +20,5 @@ for (const { name, ...options } of runs) {
   const { violations, ...rest } = report
   process.stdout.write(`${name}: ${JSON.stringify({ ...rest, violations: violations.length })}\n`)
   for (const violation of violations.slice(0, 20)) process.stdout.write(`  ${JSON.stringify(violation)}\n`)
-  if (violations.length > 0 || report.lostUpdates > 0) process.exitCode = 1
+  if (violations.length > 0 || report.stolen > 0 || report.lostUpdates > 0) process.exitCode = 1
 }

@@ -28,6 +28,8 @@ export interface TortureReport {
    * when a process was killed after a write and before it could note it.
    */
   readonly lostUpdates: number
+  /** Holds that had not run out when their release found them gone. */
+  readonly stolen: number
   readonly stops: number
   readonly kills: number
   readonly restarts: number
@@ -143,7 +145,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     await Promise.all(Array.from({ length: processes }, (_, i) => place(i)))
     over = true
     await Promise.all(troubles)
-    const { holds, writes } = readLogs(logs)
+    const { holds, writes, stolen } = readLogs(logs)
     const stored = await Promise.all(
       Array.from({ length: options.locks }, (_, i) =>
         safe.command('HGET', `corral:fenced:{torture::lock:${i}}`, 'v'),
@@ -153,6 +155,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
       acquisitions: holds.length,
       violations: checkHistory(holds),
       lostUpdates: writes - stored.reduce<number>((sum, value) => sum + Number(value), 0),
+      stolen,
       ...counts,
       seconds: (performance.now() - startedAt) / 1000,
     }
@@ -164,14 +167,20 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   }
 }
 
-function readLogs(logs: readonly string[]): { holds: Hold[]; writes: number } {
+function readLogs(logs: readonly string[]): {
+  holds: Hold[]
+  writes: number
+  stolen: number
+} {
   const open = new Map<string, { -readonly [Name in keyof Hold]: Hold[Name] }>()
   const holds: Hold[] = []
   let writes = 0
+  let stolen = 0
   for (const log of logs) {
     for (const line of readFileSync(log, 'utf8').split('\n').filter(Boolean)) {
       const [what, ...rest] = JSON.parse(line) as [string, ...unknown[]]
       if (what === 'w') writes++
+      else if (what === 's') stolen++
       else if (what === 'a') {
         const [lock, token, fence, from, to] = rest as [string, string, number, number, number]
         const hold = { lock, token, fence, from, to }
@@ -184,7 +193,7 @@ function readLogs(logs: readonly string[]): { holds: Hold[]; writes: number } {
       }
     }
   }
-  return { holds, writes }
+  return { holds, writes, stolen }
 }
 
 /** The process's state as Linux tells it: `T` while it is stopped; empty when it has gone. */

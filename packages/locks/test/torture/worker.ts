@@ -57,7 +57,11 @@ runWorker<TortureOrder>(async ({ data }) => {
       if (!isCorralError(error, 'FENCE_REFUSED')) throw error
     } finally {
       writeSync(log, `${JSON.stringify(['r', token, micros()])}\n`)
-      await held.release().catch(() => undefined)
+      await held.release().catch((error: unknown) => {
+        // Not run out, and not this holder's any more: somebody took it away.
+        if (!isCorralError(error, 'LOCK_LOST') || error.reason !== 'taken') return
+        writeSync(log, `${JSON.stringify(['s', lock.name, token])}\n`)
+      })
     }
   }
 
