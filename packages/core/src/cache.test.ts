@@ -194,15 +194,22 @@ describe('stats, health and close', () => {
     await cache.delete('a')
     expect(await cache.stats()).toEqual({
       hits: 2,
+      nearHits: 0,
       misses: 2,
       hitRate: 0.5,
       sets: 2,
       deletes: 1,
       loads: 1,
       coalesced: 0,
+      staleServed: 0,
+      leaseWaited: 0,
+      refreshes: 0,
+      earlyRefreshes: 0,
+      outageHits: 0,
       errors: 0,
       keys: 1,
       memory: undefined,
+      nearEntries: 0,
       available: true,
       reconnectAttempts: 0,
     })
@@ -271,8 +278,8 @@ describe('trace channels', () => {
         'set',
         { ...of, stored: true, size: expect.any(Number) as number, ttlMs: 60_000, duration: 0 },
       ],
-      ['load', { ...of, outcome: 'stored', duration: 0 }],
-      ['hit', { ...of, tier: 'memory', duration: 0 }],
+      ['load', { ...of, outcome: 'stored', behind: false, duration: 0 }],
+      ['hit', { ...of, tier: 'memory', stale: false, duration: 0 }],
       ['delete', { ...of, acknowledged: true, duration: 0 }],
       [
         'error',

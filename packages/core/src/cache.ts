@@ -1,14 +1,14 @@
-import type { ConnectionHealth } from '@corral/connection'
-import { createFailures } from './engine/failures.ts'
-import { createGetOrSet, type GetOrSetOptions } from './engine/get-or-set.ts'
+import type { Connection, ConnectionHealth } from '@corral/connection'
+import { assembleCache } from './assemble.ts'
+import type { ClearOptions } from './engine/invalidating.ts'
+import type { LoadMany } from './engine/get-or-set-many.ts'
 import type { Load } from './engine/load.ts'
-import { createReads } from './engine/reads.ts'
-import { createSingleFlight } from './engine/single-flight.ts'
-import { createWrites, type SetEntry, type SetOptions } from './engine/writes.ts'
+import type { SetEntry, SetOptions } from './engine/writes.ts'
 import type { Ttl } from './entry/ttl.ts'
 import type { Jsonify } from './jsonify.ts'
-import { resolveCacheOptions, type CacheOptions, type ResolvedCacheOptions } from './options.ts'
-import { createCounters, readStats, type CacheStats } from './stats.ts'
+import { resolveCacheOptions, type CacheOptions, type ChildOptions } from './options.ts'
+import type { GetOrSetOptions } from './policy.ts'
+import type { CacheStats } from './stats.ts'
 
 /**
  * A cache in one namespace of Redis, or in memory.
@@ -18,39 +18,81 @@ import { createCounters, readStats, type CacheStats } from './stats.ts'
  */
 export interface Cache {
   readonly namespace: string
+  /** What it rides on; `undefined` without Redis. It ends with the cache, the client stays open. */
+  readonly connection: Connection | undefined
   /** The value at `key`, or `undefined`. */
   get<T = unknown>(key: string): Promise<T | undefined>
   /** The values of many keys, in their order. */
   getMany<T = unknown>(keys: readonly string[]): Promise<(T | undefined)[]>
+  /** The value at `key` if this process has a fresh copy (`near`); asks nobody, makes no promise. */
+  peek<T = unknown>(key: string): T | undefined
   /** Whether `get` would find a value. */
   has(key: string): Promise<boolean>
-  /** Seconds that an entry has left; `Infinity` without an end, `undefined` when there is none. */
+  /** Seconds that an entry is still fresh; `Infinity` without an end, `undefined` when there is none. */
   ttl(key: string): Promise<number | undefined>
   /**
-   * Stores a value, as JSON. True when Redis has it; `undefined` is never stored.
+   * Stores a value. True when Redis has it; `undefined` is never stored. When it is not stored, an
+   * older value is taken away instead of being served on.
    *
    * @throws CorralError `UNSERIALIZABLE_VALUE`
    */
   set(key: string, value: unknown, ttl?: Ttl | SetOptions): Promise<boolean>
   /** Stores many values; whether each was stored, in their order. */
   setMany(entries: readonly SetEntry[], ttl?: Ttl | SetOptions): Promise<boolean[]>
-  /** Removes a key. True: it is known to be gone, also if it was absent. */
+  /**
+   * Removes a key. True: it is known to be gone, also if it was absent. False: not acknowledged; this
+   * process serves it no more, and it is removed when Redis is back.
+   */
   delete(key: string): Promise<boolean>
   /** Removes many keys; whether each is known to be gone, in their order. */
   deleteMany(keys: readonly string[]): Promise<boolean[]>
+  /** Gives an entry a new time to live from now on. False: there is none. */
+  expire(key: string, ttl: Ttl): Promise<boolean>
   /**
-   * The value at `key`, or what `load` brings, which is then stored. However many callers ask for a
-   * key at once in this process, Redis is asked once and `load` runs once. What it throws reaches them
-   * all; nothing is stored then, nor when it returns `undefined`.
+   * The value at `key`, or what `load` brings, which is then stored. However many callers in however
+   * many processes ask for a key at once, `load` runs once. What it throws reaches all who share the
+   * call; nothing is stored then, nor when it returns `undefined`.
    *
    * All get the value as JSON gives it back, so that the first caller sees what later ones will.
    */
-  getOrSet<T>(key: string, load: Load<T>, options?: Ttl | GetOrSetOptions): Promise<Jsonify<T>>
+  getOrSet<T>(
+    key: string,
+    load: Load<T>,
+    options?: Ttl | GetOrSetOptions<NoInfer<T>>,
+  ): Promise<Jsonify<T>>
+  /**
+   * The values of many keys, in their order; `loadMissing` brings those that are not cached, together.
+   * Each key has the guarantees of `getOrSet`.
+   */
+  getOrSetMany<T>(
+    keys: readonly string[],
+    loadMissing: LoadMany<T>,
+    options?: Ttl | GetOrSetOptions<NoInfer<T>>,
+  ): Promise<(Jsonify<T> | undefined)[]>
+  /**
+   * Takes away every entry with one of these tags, in every process, by one command. True:
+   * acknowledged. False: in force in this process, and remembered for when Redis is back.
+   */
+  invalidateTags(tags: readonly string[]): Promise<boolean>
+  /**
+   * Takes away everything in this namespace, at once; the memory is freed behind it. The result is as
+   * that of `invalidateTags`.
+   */
+  clear(options?: ClearOptions): Promise<boolean>
+  /**
+   * Removes the keys that match a pattern (`*`, `?`), or without a wildcard a key and all below it at
+   * a `:`. How many went; what could not be reached is remembered for when Redis is back.
+   */
+  deletePattern(pattern: string): Promise<number>
+  /** The keys that match a pattern, as they were given; those that are stored as a digest are left out. */
+  keys(pattern?: string): AsyncIterable<string>
+  /** A cache in the namespace `<namespace>:<name>`, on the same connection. Ends with this one. */
+  child(name: string, options?: ChildOptions): Cache
   /** Counts of this cache since it was made, and figures of the server. Does not reject. */
   stats(): Promise<CacheStats>
   /** Whether Redis answers, and how fast. */
   health(): Promise<ConnectionHealth>
-  /** Ends this cache; the connection it was given stays open. Idempotent. */
+  /** Ends this cache and its children; the client it was given stays open. Idempotent. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -72,56 +114,4 @@ export interface Cache {
  */
 export function createCache(options: CacheOptions): Cache {
   return assembleCache(resolveCacheOptions(options))
-}
-
-/** Puts a cache together from its parts. */
-export function assembleCache({ keyspace, tier, ttlMs, degrade }: ResolvedCacheOptions): Cache {
-  const counters = createCounters()
-  const failures = createFailures(keyspace.namespace, counters, degrade)
-  const flights = createSingleFlight()
-  const reads = createReads(keyspace, tier, counters, failures)
-  const writes = createWrites(keyspace, tier, ttlMs, flights, counters, failures)
-
-  const background = new Set<Promise<unknown>>()
-  function inBackground(work: Promise<unknown>): void {
-    background.add(work)
-    const done = (): void => void background.delete(work)
-    work.then(done, done)
-  }
-  const getOrSet = createGetOrSet(
-    keyspace,
-    tier,
-    ttlMs,
-    flights,
-    reads,
-    writes,
-    counters,
-    inBackground,
-  )
-
-  let closing: Promise<void> | undefined
-  async function end(): Promise<void> {
-    await Promise.allSettled(background)
-    await tier.close()
-  }
-  function close(): Promise<void> {
-    return (closing ??= end())
-  }
-
-  return {
-    namespace: keyspace.namespace,
-    get: reads.get as Cache['get'],
-    getMany: reads.getMany as Cache['getMany'],
-    has: async (key) => (await reads.get(key)) !== undefined,
-    ttl: reads.ttl,
-    set: writes.set,
-    setMany: writes.setMany,
-    delete: writes.delete,
-    deleteMany: writes.deleteMany,
-    getOrSet: getOrSet as Cache['getOrSet'],
-    stats: () => readStats(counters, tier),
-    health: () => tier.health(),
-    close,
-    [Symbol.asyncDispose]: close,
-  }
 }

@@ -1,12 +1,23 @@
 export { CorralError, isCorralError, type Duration } from '@corral/connection'
 export { createCache, type Cache } from './cache.ts'
-export type { GetOrSetOptions } from './engine/get-or-set.ts'
+export type { LoadedMany, LoadMany, LoadManyContext } from './engine/get-or-set-many.ts'
+export type { ClearOptions } from './engine/invalidating.ts'
 export type { Load, LoadContext } from './engine/load.ts'
 export type { SetEntry, SetOptions } from './engine/writes.ts'
 export type { MissReason } from './entry/read-entry.ts'
 export type { Ttl } from './entry/ttl.ts'
 export { coreCodes, type CoreCode } from './errors.ts'
 export type { Jsonify } from './jsonify.ts'
-export type { CacheOptions, OnError } from './options.ts'
+export type { NearCopy } from './near/near-tier.ts'
+export type {
+  CacheOptions,
+  ChildOptions,
+  NearOptions,
+  OnError,
+  OutageBufferOptions,
+} from './options.ts'
+export type { GetOrSetOptions, LeaseOptions, PolicyOptions } from './policy.ts'
+export type { StandardSchema } from './schema/standard-schema.ts'
+export type { CompressionOptions, Serializer } from './serializers/serializer.ts'
 export type { CacheStats } from './stats.ts'
 export type { CoreEvents } from './trace.ts'

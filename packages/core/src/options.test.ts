@@ -4,9 +4,11 @@ import { resolveCacheOptions } from './options.ts'
 describe('resolveCacheOptions', () => {
   it('fills in the defaults', () => {
     expect(resolveCacheOptions({ namespace: 'n' })).toMatchObject({
-      ttlMs: 3_600_000,
+      policy: { ttlMs: 3_600_000, swrMs: 0, leaseMs: 5_000, onTimeout: 'load' },
       degrade: true,
-      tier: { kind: 'memory' },
+      connection: undefined,
+      maxLoads: 64,
+      outage: { ttlMs: 1_000, maxEntries: 1_000 },
       keyspace: { prefix: 'n::', sanitize: 'encode', maxKeyLength: 250 },
     })
   })

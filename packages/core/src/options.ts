@@ -3,15 +3,19 @@ import {
   describeValue,
   shareConnection,
   systemClock,
+  toMilliseconds,
+  toShortMilliseconds,
   type Clock,
+  type Connection,
   type ConnectionSource,
+  type Duration,
   type Keyspace,
   type Sanitize,
 } from '@corral/connection'
-import { ttlMilliseconds, type Ttl } from './entry/ttl.ts'
-import { createMemoryTier } from './tiers/memory-tier.ts'
-import { createRemoteTier } from './tiers/remote-tier.ts'
-import type { Tier } from './tiers/tier.ts'
+import type { NearCopy } from './near/near-tier.ts'
+import { cachePolicy, noOption, policyNames, type Policy, type PolicyOptions } from './policy.ts'
+import { createCodec, type Codec } from './serializers/codec.ts'
+import type { CompressionOptions, Serializer } from './serializers/serializer.ts'
 
 /**
  * What a call does when Redis cannot answer.
@@ -21,8 +25,26 @@ import type { Tier } from './tiers/tier.ts'
  */
 export type OnError = 'degrade' | 'throw'
 
-/** How a cache behaves; see each option. */
-export interface CacheOptions {
+/** Copies of entries in this process's memory, kept right by signals; see `docs/concepts`. */
+export interface NearOptions {
+  /** Most entries held; those used longest ago go. 1 to 10 000 000. @defaultValue 10_000 */
+  readonly maxEntries?: number
+  /** Longest life of a copy, whatever its entry says. @defaultValue '1m' */
+  readonly ttl?: Duration
+  /** What a hit hands out: a frozen value, a copy each time, or the value itself. @defaultValue 'freeze' */
+  readonly copy?: NearCopy
+}
+
+/** What is kept of loads while Redis is away. */
+export interface OutageBufferOptions {
+  /** How long a loaded value is kept. Up to 60 s. @defaultValue '1s' */
+  readonly ttl?: Duration
+  /** 1 to 1 000 000. @defaultValue 1_000 */
+  readonly maxEntries?: number
+}
+
+/** How a cache behaves; see each option, and {@link PolicyOptions} for how its entries live. */
+export interface CacheOptions extends PolicyOptions {
   /**
    * What the cache rides on: an ioredis `Redis` or `Cluster`, a BullMQ `Queue`, `Worker`,
    * `QueueEvents` or `FlowProducer`, a promise of one, or a `Connection`. It is never closed.
@@ -35,10 +57,22 @@ export interface CacheOptions {
    * characters, white space or `::`, and not `bull`. May carry a version: `'shop:v1'`.
    */
   readonly namespace: string
-  /** How long an entry lives unless its call says otherwise. Over 0, up to 100 years. @defaultValue '1h' */
-  readonly ttl?: Ttl
+  /** Copies in this process, so that most hits cost no command. @defaultValue none */
+  readonly near?: NearOptions
   /** What a call does when Redis cannot answer. @defaultValue 'degrade' */
   readonly onError?: OnError
+  /** Most loaders that run at once in this cache; the others wait in line. 1 to 100 000. @defaultValue 64 */
+  readonly maxLoads?: number
+  /** What shields the source while Redis is away; `false` for nothing. @defaultValue 1 s, 1,000 entries */
+  readonly outageBuffer?: OutageBufferOptions | false
+  /** Share of the server's `maxmemory` from which on no values are stored. Over 0 to 1. @defaultValue 0.8 */
+  readonly maxMemoryShare?: number
+  /** What values are written with. @defaultValue JSON */
+  readonly serializer?: Serializer
+  /** Makes large values smaller. @defaultValue none */
+  readonly compression?: CompressionOptions
+  /** What clocks of servers, and ours, may differ. Up to 60 s. @defaultValue '250ms' */
+  readonly clockSkew?: Duration
   /** How keys with white space, braces, `%` or control characters are written. @defaultValue 'encode' */
   readonly sanitize?: Sanitize
   /** Longest Redis key in bytes; longer ones end in a digest. 64 to 65 536. @defaultValue 250 */
@@ -47,19 +81,38 @@ export interface CacheOptions {
   readonly clock?: Clock
 }
 
+/** What a child may have otherwise than its parent. */
+export type ChildOptions = PolicyOptions & Pick<CacheOptions, 'near' | 'maxLoads' | 'outageBuffer'>
+
 /** {@link CacheOptions} with every default filled in and every rule checked. */
 export interface ResolvedCacheOptions {
   readonly keyspace: Keyspace
-  readonly tier: Tier
-  readonly ttlMs: number
+  /** Undefined: memory only. */
+  readonly connection: Connection | undefined
+  /** Of a cache without `connection`. */
+  readonly clock: Clock
+  readonly policy: Policy
+  readonly near: (Required<Omit<NearOptions, 'ttl'>> & { readonly ttlMs: number }) | undefined
   readonly degrade: boolean
+  readonly maxLoads: number
+  readonly outage: { readonly ttlMs: number; readonly maxEntries: number } | undefined
+  readonly maxMemoryShare: number
+  readonly codec: Codec
+  readonly clockSkewMs: number
 }
 
 const known: ReadonlySet<string> = new Set([
+  ...policyNames,
   'connection',
   'namespace',
-  'ttl',
+  'near',
   'onError',
+  'maxLoads',
+  'outageBuffer',
+  'maxMemoryShare',
+  'serializer',
+  'compression',
+  'clockSkew',
   'sanitize',
   'maxKeyLength',
   'clock',
@@ -71,23 +124,9 @@ const known: ReadonlySet<string> = new Set([
  * @throws TypeError or RangeError naming option, rule and received value
  */
 export function resolveCacheOptions(options: CacheOptions): ResolvedCacheOptions {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`options: must be an object, received ${describeValue(options)}`)
-  }
-  for (const name of Object.keys(options)) {
-    if (!known.has(name)) {
-      throw new TypeError(`${name}: is no option of createCache (${[...known].join(', ')})`)
-    }
-  }
-  const {
-    connection,
-    namespace,
-    ttl = '1h',
-    onError = 'degrade',
-    sanitize,
-    maxKeyLength,
-    clock,
-  } = options
+  checkNames('options', options, known)
+  const { connection, namespace, onError = 'degrade', sanitize, maxKeyLength, clock } = options
+  const { serializer, compression, clockSkew = '250ms', maxMemoryShare = 0.8 } = options
   if (onError !== 'degrade' && onError !== 'throw') {
     throw new TypeError(`onError: must be 'degrade' or 'throw', received ${describeValue(onError)}`)
   }
@@ -96,11 +135,104 @@ export function resolveCacheOptions(options: CacheOptions): ResolvedCacheOptions
     ...(sanitize !== undefined && { sanitize }),
     ...(maxKeyLength !== undefined && { maxKeyLength }),
   })
-  const ttlMs = ttlMilliseconds(ttl)
+  if (!(maxMemoryShare > 0 && maxMemoryShare <= 1)) {
+    throw new RangeError(
+      `maxMemoryShare: must be over 0 and at most 1, received ${describeValue(maxMemoryShare)}`,
+    )
+  }
+  const codec = createCodec(serializer, compression)
+  const resolved = {
+    keyspace,
+    clock: clock ?? systemClock,
+    policy: cachePolicy(options),
+    near: resolveNear(options.near),
+    degrade: onError === 'degrade',
+    maxLoads: wholeIn(options.maxLoads ?? 64, 'maxLoads', 1, 100_000),
+    outage: resolveOutage(options.outageBuffer),
+    maxMemoryShare,
+    codec,
+    clockSkewMs: toShortMilliseconds(clockSkew, 'clockSkew'),
+  }
   // Last, because it registers with the client: nothing is left behind by a wrong option above.
-  const tier =
-    connection === undefined
-      ? createMemoryTier(clock ?? systemClock)
-      : createRemoteTier(shareConnection(connection))
-  return { keyspace, tier, ttlMs, degrade: onError === 'degrade' }
+  return { ...resolved, connection: connection && shareConnection(connection) }
+}
+
+const childNames: ReadonlySet<string> = new Set([
+  ...policyNames,
+  'near',
+  'maxLoads',
+  'outageBuffer',
+] satisfies (keyof ChildOptions)[])
+
+/**
+ * What a child goes by: what it says itself before what its parent says.
+ *
+ * @throws TypeError or RangeError naming option, rule and received value
+ */
+export function resolveChildOptions(
+  parent: ResolvedCacheOptions,
+  name: string,
+  options: ChildOptions = {},
+): ResolvedCacheOptions {
+  checkNames('options', options, childNames)
+  if (typeof name !== 'string' || name === '') {
+    throw new TypeError(`name: must be a non-empty string, received ${describeValue(name)}`)
+  }
+  const { sanitize, maxKeyLength, namespace } = parent.keyspace
+  const { near, maxLoads, outageBuffer } = options
+  const child = {
+    ...parent,
+    keyspace: createKeyspace({ namespace: `${namespace}:${name}`, sanitize, maxKeyLength }),
+    policy: cachePolicy(options, parent.policy),
+    near: near === undefined ? parent.near : resolveNear(near),
+    maxLoads: maxLoads === undefined ? parent.maxLoads : wholeIn(maxLoads, 'maxLoads', 1, 100_000),
+    outage: outageBuffer === undefined ? parent.outage : resolveOutage(outageBuffer),
+  }
+  return { ...child, connection: parent.connection && shareConnection(parent.connection) }
+}
+
+function resolveNear(near: NearOptions | undefined): ResolvedCacheOptions['near'] {
+  if (near === undefined) return undefined
+  checkNames('near', near, new Set(['maxEntries', 'ttl', 'copy']))
+  const { maxEntries = 10_000, ttl = '1m', copy = 'freeze' } = near
+  if (copy !== 'freeze' && copy !== 'clone' && copy !== 'none') {
+    throw new TypeError(
+      `near.copy: must be 'freeze', 'clone' or 'none', received ${describeValue(copy)}`,
+    )
+  }
+  return {
+    maxEntries: wholeIn(maxEntries, 'near.maxEntries', 1, 10_000_000),
+    ttlMs: toMilliseconds(ttl, 'near.ttl'),
+    copy,
+  }
+}
+
+function resolveOutage(
+  buffer: OutageBufferOptions | false | undefined,
+): ResolvedCacheOptions['outage'] {
+  if (buffer === false) return undefined
+  if (buffer !== undefined) checkNames('outageBuffer', buffer, new Set(['ttl', 'maxEntries']))
+  const { ttl = '1s', maxEntries = 1_000 } = buffer ?? {}
+  return {
+    ttlMs: toShortMilliseconds(ttl, 'outageBuffer.ttl'),
+    maxEntries: wholeIn(maxEntries, 'outageBuffer.maxEntries', 1, 1_000_000),
+  }
+}
+
+function checkNames(option: string, value: object, names: ReadonlySet<string>): void {
+  if (typeof value !== 'object' || value === null) {
+    throw new TypeError(`${option}: must be an object, received ${describeValue(value)}`)
+  }
+  for (const name of Object.keys(value)) {
+    if (names.has(name)) continue
+    const path = option === 'options' ? name : `${option}.${name}`
+    throw noOption(path, 'createCache', [...names])
+  }
+}
+
+function wholeIn(value: number, option: string, least: number, most: number): number {
+  if (Number.isInteger(value) && value >= least && value <= most) return value
+  throw new RangeError(
+    `${option}: must be a whole number from ${least} to ${most}, received ${describeValue(value)}`,
+  )
 }

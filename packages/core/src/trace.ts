@@ -9,7 +9,13 @@ interface OfKey {
 /** The `node:diagnostics_channel` names of this package with what they carry. Durations in ms. */
 export interface CoreEvents {
   /** A read was answered from the cache. */
-  'corral:core:hit': OfKey & { readonly tier: 'remote' | 'memory'; readonly duration: number }
+  'corral:core:hit': OfKey & {
+    readonly tier: 'near' | 'remote' | 'memory'
+    /** Past its ttl. */
+    readonly stale: boolean
+    /** `undefined` for near hits, which are too short to be timed each. */
+    readonly duration: number | undefined
+  }
   /** A read found nothing to serve. */
   'corral:core:miss': OfKey & { readonly reason: MissReason; readonly duration: number }
   /** A value was given to be stored, by a caller or by a load. */
@@ -22,14 +28,33 @@ export interface CoreEvents {
   }
   /** A key was asked to go; `acknowledged`: it is known to be gone. */
   'corral:core:delete': OfKey & { readonly acknowledged: boolean; readonly duration: number }
+  /** Tags, a pattern or the namespace were asked to go. */
+  'corral:core:invalidate': {
+    readonly namespace: string
+    readonly kind: 'tags' | 'pattern' | 'clear'
+    readonly acknowledged: boolean
+    readonly duration: number
+  }
   /** A loader ran. */
   'corral:core:load': OfKey & {
-    /** `superseded`: the key was set or deleted meanwhile, so that the value was not stored. */
+    /**
+     * `superseded`: the key was set, deleted or loaded by others meanwhile, so that the value was not
+     * stored. `skipped`: the loader, `filter` or the absence of a value said so.
+     */
     readonly outcome: 'stored' | 'not-stored' | 'skipped' | 'superseded' | 'failed'
+    /** Whether it ran behind a value that was served. */
+    readonly behind: boolean
     readonly duration: number
   }
   /** A caller of `getOrSet` joined a call that was under way. */
   'corral:core:coalesced': OfKey
+  /** A call waited for another process's load. */
+  'corral:core:lease-wait': OfKey & {
+    readonly outcome: 'value' | 'lease' | 'timeout' | 'failed'
+    readonly duration: number
+  }
+  /** A value loaded shortly before stood in for Redis and the source. */
+  'corral:core:outage-hit': OfKey
   /** Redis could not do what was asked. */
   'corral:core:error': {
     readonly namespace: string
@@ -40,7 +65,7 @@ export interface CoreEvents {
 }
 
 /** What was being done when Redis failed. */
-export type Operation = 'get' | 'set' | 'delete' | 'ttl'
+export type Operation = 'get' | 'set' | 'delete' | 'ttl' | 'lease' | 'expire' | 'invalidate'
 
 /** A named channel whose `hasSubscribers` is asked before a message is built. */
 export function traceChannel<Name extends keyof CoreEvents>(

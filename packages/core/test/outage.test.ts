@@ -30,6 +30,7 @@ beforeEach(async () => {
   cache = createCache({ connection: client, namespace: 'shop:v1' })
   strict = createCache({ connection: client, namespace: 'shop:v1', onError: 'throw' })
   await waitFor(() => cache.set('user:1', 'cached'))
+  await cache.set('user:9', 'kept')
 })
 
 afterEach(async () => {
@@ -86,7 +87,11 @@ describe('with Redis', () => {
     } finally {
       await server.resume()
     }
-    await waitFor(async () => (await cache.get('user:1')) === 'cached', { what: 'the first hit' })
+    await waitFor(async () => (await cache.get('user:9')) === 'kept', { what: 'the first hit' })
+    await waitFor(async () => (await server.command('EXISTS', 'shop:v1::user:1')) === 0, {
+      what: 'the delete that was remembered',
+    })
+    expect(await cache.get('user:1')).toBeUndefined()
     // What was told to have failed has no effect later.
     expect(await cache.getMany(['user:2', 'user:3'])).toEqual([undefined, undefined])
   })

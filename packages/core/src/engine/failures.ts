@@ -18,10 +18,16 @@ export interface Failures {
   readonly note: (operation: Operation, error: unknown) => void
 }
 
-export function createFailures(namespace: string, counters: Counters, degrade: boolean): Failures {
+export function createFailures(
+  namespace: string,
+  counters: Counters,
+  degrade: boolean,
+  onFull?: () => void,
+): Failures {
   function note(operation: Operation, error: unknown): void {
     if (!isCorralError(error)) throw error
     counters.errors++
+    if (error.code === 'REDIS_FULL') onFull?.()
     if (errors.hasSubscribers) {
       errors.publish({ namespace, operation, code: error.code, reason: error.reason })
     }

@@ -1,10 +1,11 @@
 import { CorralError, systemClock } from '@corral/connection'
 import { recordTrace } from '@corral/testing'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { assembleCache, type Cache } from '../cache.ts'
+import { assembleCache } from '../assemble.ts'
+import type { Cache } from '../cache.ts'
 import { resolveCacheOptions } from '../options.ts'
-import { createMemoryTier } from '../tiers/memory-tier.ts'
-import type { Tier } from '../tiers/tier.ts'
+import { createLocalStamps } from '../stamps/local-stamp-book.ts'
+import { createMemoryTier, type MemoryTier } from '../tiers/memory-tier.ts'
 
 interface Deferred<T> {
   readonly promise: Promise<T>
@@ -25,8 +26,8 @@ const away = (): Promise<never> =>
   Promise.reject(new CorralError('REDIS_UNAVAILABLE', 'away', { reason: 'deadline' }))
 
 /** A memory tier whose every call a test can watch and replace. */
-function watchedTier(): Tier & {
-  [Name in 'get' | 'fill' | 'set' | 'delete']: ReturnType<typeof vi.fn<Tier[Name]>>
+function watchedTier(): MemoryTier & {
+  [Name in 'get' | 'fill' | 'set' | 'delete']: ReturnType<typeof vi.fn<MemoryTier[Name]>>
 } {
   const tier = createMemoryTier(systemClock)
   return {
@@ -41,7 +42,10 @@ function watchedTier(): Tier & {
 let tier: ReturnType<typeof watchedTier>
 let cache: Cache
 const cacheOn = (onError: 'degrade' | 'throw'): Cache =>
-  assembleCache({ ...resolveCacheOptions({ namespace: 'n', onError }), tier })
+  assembleCache(resolveCacheOptions({ namespace: 'n', onError }), {
+    tier,
+    stamps: createLocalStamps(),
+  })
 
 beforeEach(() => {
   tier = watchedTier()
@@ -137,17 +141,12 @@ describe('single flight', () => {
     expect((await cache.stats()).coalesced).toBe(999)
   })
 
-  it('also serves those who come while the value is being stored', async () => {
-    const filled = deferred<unknown>()
+  it('hands the value out when it is on its way to Redis', async () => {
+    const filled = deferred<boolean>()
     tier.fill.mockReturnValueOnce(filled.promise)
-    const load = vi.fn(() => 1)
-    const first = cache.getOrSet('a', load)
-    await turn()
+    expect(await cache.getOrSet('a', () => 1)).toBe(1)
     expect(tier.fill).toHaveBeenCalledTimes(1)
-    const second = cache.getOrSet('a', load)
-    filled.resolve(undefined)
-    expect(await Promise.all([first, second])).toEqual([1, 1])
-    expect(load).toHaveBeenCalledTimes(1)
+    filled.resolve(true)
   })
 
   it('brings the error of a loader to all who share it, stores nothing, and loads anew', async () => {
@@ -295,17 +294,35 @@ describe('a caller that gives up', () => {
   })
 
   it('tells a loader that asks for its signal too late', async () => {
+    const slow = deferred<undefined>()
+    const controller = new AbortController()
+    const asked = deferred<AbortSignal>()
+    const load = async (context: { signal: AbortSignal }): Promise<number> => {
+      await slow.promise
+      asked.resolve(context.signal)
+      return 1
+    }
+    const caller = cache.getOrSet('a', load, { signal: controller.signal })
+    await turn()
+    controller.abort(new Error('client gone'))
+    await expect(caller).rejects.toThrow('client gone')
+    slow.resolve(undefined)
+    expect((await asked.promise).aborted).toBe(true)
+    await turn()
+    expect(await cache.has('a')).toBe(false)
+  })
+
+  it('whose load has not begun spares it', async () => {
     const redis = deferred<null>()
     tier.get.mockReturnValueOnce(redis.promise)
     const controller = new AbortController()
-    const asked = deferred<AbortSignal>()
-    const caller = cache.getOrSet('a', ({ signal }) => (asked.resolve(signal), 1), {
-      signal: controller.signal,
-    })
+    const load = vi.fn(() => 1)
+    const caller = cache.getOrSet('a', load, { signal: controller.signal })
     controller.abort(new Error('client gone'))
     await expect(caller).rejects.toThrow('client gone')
     redis.resolve(null)
-    expect((await asked.promise).aborted).toBe(true)
+    await turn()
+    expect(load).not.toHaveBeenCalled()
   })
 
   it('does not abort a load for which somebody waits without a signal', async () => {
@@ -335,27 +352,24 @@ describe('a caller that gives up', () => {
 describe('while Redis is away', () => {
   it('gets the value of the loader, by a single flight, and does not wait for Redis a second time', async () => {
     tier.get.mockImplementation(away)
-    tier.fill.mockReturnValue(new Promise(() => {}))
     const load = vi.fn(() => 1)
     expect(await Promise.all([cache.getOrSet('a', load), cache.getOrSet('a', load)])).toEqual([
       1, 1,
     ])
     expect(load).toHaveBeenCalledTimes(1)
     expect((await cache.stats()).errors).toBe(1)
-    tier.fill.mockReset()
-    cache = cacheOn('degrade')
+    expect(tier.fill).not.toHaveBeenCalled()
   })
 
   it('close waits for a fill that nobody waited for', async () => {
-    tier.get.mockImplementationOnce(away)
-    const filled = deferred<unknown>()
+    const filled = deferred<boolean>()
     tier.fill.mockReturnValueOnce(filled.promise)
     await cache.getOrSet('a', () => 1)
     let closed = false
     const closing = cache.close().then(() => (closed = true))
     await turn()
     expect(closed).toBe(false)
-    filled.resolve(undefined)
+    filled.resolve(true)
     await closing
   })
 
@@ -363,7 +377,8 @@ describe('while Redis is away', () => {
     tier.fill.mockImplementation(away)
     using trace = recordTrace(['load', 'error'], 'corral:core:')
     expect(await cache.getOrSet('a', () => 1)).toBe(1)
-    expect(await cacheOn('throw').getOrSet('a', () => 1)).toBe(1)
+    expect(await cacheOn('throw').getOrSet('b', () => 1)).toBe(1)
+    await turn()
     expect(trace.of('load')).toMatchObject([{ outcome: 'not-stored' }, { outcome: 'not-stored' }])
     expect(trace.of('error')).toMatchObject([
       { operation: 'set', code: 'REDIS_UNAVAILABLE', reason: 'deadline' },

@@ -1,137 +1,172 @@
-import type { Keyspace } from '@corral/connection'
-import { decodedCopy, encodeValue } from '../entry/encode-value.ts'
-import type { MissReason } from '../entry/read-entry.ts'
-import { callTtl, type Ttl } from '../entry/ttl.ts'
-import type { Counters } from '../stats.ts'
-import type { Tier } from '../tiers/tier.ts'
-import { traceChannel, type CoreEvents } from '../trace.ts'
-import { createLoadRun, type Load, type LoadRun } from './load.ts'
-import type { Reads } from './reads.ts'
-import type { Flight, SingleFlight } from './single-flight.ts'
-import type { Writes } from './writes.ts'
+import { isCorralError } from '@corral/connection'
+import type { Ttl } from '../entry/ttl.ts'
+import { leaseTimeout } from '../errors.ts'
+import type { GetOrSetOptions, Policy, ResolveCall } from '../policy.ts'
+import { traceChannel } from '../trace.ts'
+import { isUntouchable, type MakeClaim } from './claim.ts'
+import type { Load } from './load.ts'
+import type { Job, Loading } from './loading.ts'
+import type { Parts } from './parts.ts'
+import { fallbackOf, waitFor } from './patience.ts'
+import type { Found, Reads } from './reads.ts'
+import type { Refreshing } from './refreshing.ts'
+import type { Flight } from './single-flight.ts'
 
-const loads = traceChannel('corral:core:load')
+export type { GetOrSetOptions } from '../policy.ts'
+
 const coalesced = traceChannel('corral:core:coalesced')
 
-type LoadOutcome = CoreEvents['corral:core:load']['outcome']
-
-/** Options of `getOrSet`. */
-export interface GetOrSetOptions {
-  /** How long a loaded value lives. @defaultValue the cache's `ttl` */
-  readonly ttl?: Ttl
-  /** Ends the wait of this caller; the load goes on while anybody else waits for it. */
-  readonly signal?: AbortSignal
-}
-
 export interface GetOrSet {
-  (key: string, load: Load<unknown>, options?: Ttl | GetOrSetOptions): Promise<unknown>
+  (key: string, load: Load<unknown>, options?: Ttl | GetOrSetOptions<never>): Promise<unknown>
 }
+
+/** As {@link GetOrSet}, for a key and options that were checked. */
+export type Obtain = (
+  key: string,
+  redisKey: string,
+  load: Load<unknown>,
+  policy: Policy,
+  gathered: boolean,
+) => Promise<unknown>
 
 /**
  * Reads a key, and on a miss loads and stores it.
  *
- * 1. All callers of one key share one flight, kept before Redis is asked.
- * 2. One read. A hit is the answer.
- * 3. The loader runs; its error reaches all who share the flight, and nothing is stored.
- * 4. The value is stored, unless the loader said not to, or the key was set or deleted meanwhile.
- * 5. Everybody gets what the next reader will get: the decoded copy.
+ * 1. A fresh copy in this process is the answer.
+ * 2. All callers of one key share one flight, kept before Redis is asked.
+ * 3. One read. A fresh entry is the answer; so is one inside `staleWhileRevalidate`, which is loaded
+ *    anew behind it.
+ * 4. On a miss one process takes the lease, loads, and stores where its lease still stands. The others
+ *    take a value inside `staleIfError`, or wait for the one who loads.
+ * 5. When loading fails, a value inside `staleIfError` stands in, then the fallback; else the error
+ *    reaches all who share the flight. Nothing is stored.
+ * 6. Everybody gets what the next reader will get: the decoded copy.
  */
-export function createGetOrSet(
-  keyspace: Keyspace,
-  tier: Tier,
-  defaultTtlMs: number,
-  flights: SingleFlight,
+export function createObtain(
+  parts: Parts,
   reads: Reads,
-  writes: Writes,
-  counters: Counters,
-  inBackground: (work: Promise<unknown>) => void,
-): GetOrSet {
-  const { namespace } = keyspace
-  const { clock } = tier
+  claim: MakeClaim,
+  loading: Loading,
+  refreshing: Refreshing,
+): Obtain {
+  const { namespace, tier, near, journal, watermark, flights, counters, tally, failures } = parts
 
-  async function fly(
-    flight: Flight,
-    key: string,
-    redisKey: string,
-    load: Load<unknown>,
-    ttlMs: number,
-  ): Promise<unknown> {
+  /** Undefined: this process has no copy that may be served. A cached `undefined` does not exist. */
+  function fromNear(key: string, redisKey: string, load: Load<unknown>, policy: Policy): unknown {
+    const entry = near?.peek(redisKey)
+    if (near === undefined || entry === undefined || journal.bypasses(redisKey, key)) {
+      return undefined
+    }
+    const fresh = near.isFresh(entry)
+    if (!fresh && !isWithin(entry.freshUntil, redisKey, policy.swrMs)) return undefined
+    if (!fresh) refreshing.behind(key, redisKey, load, policy, undefined, false)
+    else if (policy.beta > 0 && refreshing.wantsEarly(policy, redisKey, entry)) {
+      refreshing.behind(key, redisKey, load, policy, undefined, true)
+    }
+    tally.nearHit(key, !fresh)
+    return near.valueOf(entry)
+  }
+
+  function isWithin(freshUntil: number | undefined, redisKey: string, windowMs: number): boolean {
+    return windowMs > 0 && freshUntil !== undefined && tier.now(redisKey) < freshUntil + windowMs
+  }
+
+  async function fly(job: Job): Promise<unknown> {
+    const { key, redisKey, policy, flight } = job
+    const started = tally.start()
+    const found = await reads.find(key, redisKey, policy.schema)
+    const { entry, fresh } = found
+    if (entry !== undefined && !policy.forceFresh) {
+      const early = fresh && refreshing.wantsEarly(policy, redisKey, entry)
+      if (fresh || isWithin(entry.freshUntil, redisKey, policy.swrMs)) {
+        if (early || !fresh) refreshing.behind(key, redisKey, job.load, policy, found, early)
+        tally.hit(key, !fresh, started)
+        return entry.value
+      }
+      if (isWithin(entry.freshUntil, redisKey, policy.sieMs)) flight.stale = entry
+    }
+    const reason = policy.forceFresh ? 'forced' : entry === undefined ? found.missed : 'expired'
+    tally.miss(key, reason, started)
     try {
-      const found = await reads.find(key, redisKey)
-      if (typeof found !== 'string') return found.value
-      return await loadAndKeep(flight, key, redisKey, load, ttlMs, found)
+      return await bring(job, found)
+    } catch (error) {
+      if (flight.abandoned !== undefined) throw error
+      return flight.stale === undefined ? fallbackOf(policy, error) : serveStale(flight)
+    }
+  }
+
+  async function bring(job: Job, found: Found): Promise<unknown> {
+    const { key, redisKey, policy, flight } = job
+    const { entry, missed } = found
+    if (missed === 'unavailable' || missed === 'journalled') return loading.withoutRedis(job)
+    if (isUntouchable(found) || !watermark.mayStore)
+      return loading.run(job, undefined, entry?.value)
+    let claimed
+    try {
+      // A load that began earlier may know less than this one is to.
+      if (policy.forceFresh && missed === 'lease') await tier.remove(redisKey, found.text ?? '')
+      claimed = await claim(job, found, !policy.forceFresh)
+    } catch (error) {
+      failures.note('lease', error)
+      if (isCorralError(error, 'REDIS_UNAVAILABLE')) return loading.withoutRedis(job)
+      return loading.run(job, undefined, entry?.value)
+    }
+    switch (claimed.kind) {
+      case 'held':
+        return loading.run(job, claimed.lease, entry?.value)
+      case 'entry':
+        return claimed.entry.value
+      case 'busy':
+        return flight.stale === undefined
+          ? loading.run(job, undefined, entry?.value)
+          : serveStale(flight)
+      case 'timeout':
+        if (policy.onTimeout === 'load') return loading.run(job, undefined, entry?.value)
+        throw leaseTimeout(key)
+      case 'alone':
+        return loading.run(job, undefined, entry?.value)
+    }
+  }
+
+  function serveStale(flight: Flight): unknown {
+    counters.staleServed++
+    return flight.stale?.value
+  }
+
+  async function land(job: Job): Promise<unknown> {
+    try {
+      return await fly(job)
     } finally {
-      flights.end(redisKey, flight)
+      flights.end(job.redisKey, job.flight)
     }
   }
 
-  async function loadAndKeep(
-    flight: Flight,
-    key: string,
-    redisKey: string,
-    load: Load<unknown>,
-    ttlMs: number,
-    missed: MissReason,
-  ): Promise<unknown> {
-    const run = createLoadRun(key, ttlMs, flight)
-    const started = clock.now()
-    counters.loads++
-    let outcome: LoadOutcome = 'failed'
+  return function obtain(key, redisKey, load, policy, gathered) {
+    const { signal, forceFresh } = policy
+    if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
+    if (near !== undefined && !forceFresh && policy.schema === undefined) {
+      const value = fromNear(key, redisKey, load, policy)
+      if (value !== undefined) return Promise.resolve(value)
+    }
+    let flight = flights.find(redisKey)
+    if (flight === undefined || (forceFresh && (flight.loading || !flight.forced))) {
+      flight = flights.begin(redisKey)
+      flight.forced = forceFresh
+      flight.result = land({ key, redisKey, load, policy, flight, gathered, behind: false })
+    } else {
+      counters.coalesced++
+      if (coalesced.hasSubscribers) coalesced.publish({ namespace, key })
+    }
+    return waitFor(parts, key, redisKey, flight, policy)
+  }
+}
+
+/** `getOrSet` for callers: checks what they give. */
+export function createGetOrSet(parts: Parts, resolve: ResolveCall, obtain: Obtain): GetOrSet {
+  const { keyspace } = parts
+  return function getOrSet(key, load, options) {
     try {
-      const value = await load(run.context)
-      if (value === undefined) {
-        outcome = 'skipped'
-        return undefined
-      }
-      const tail = encodeValue(key, redisKey, value, clock.now() - started)
-      outcome = await keep(flight, run, key, redisKey, tail, missed)
-      return decodedCopy(redisKey, tail)
-    } finally {
-      if (loads.hasSubscribers) {
-        loads.publish({ namespace, key, outcome, duration: clock.now() - started })
-      }
-    }
-  }
-
-  async function keep(
-    flight: Flight,
-    run: LoadRun,
-    key: string,
-    redisKey: string,
-    tail: string,
-    missed: MissReason,
-  ): Promise<LoadOutcome> {
-    if (run.skipped) return 'skipped'
-    if (flight.superseded) return 'superseded'
-    // A later version of Corral uses this key; what it wrote is not ours to replace.
-    if (missed === 'newer') return 'not-stored'
-    const filled = writes.fill(key, redisKey, tail, run.ttlMs)
-    if (missed === 'unavailable') {
-      // The caller has waited for Redis once; it may be back, but that is not worth a second wait.
-      inBackground(filled)
-      return 'not-stored'
-    }
-    return (await filled) ? 'stored' : 'not-stored'
-  }
-
-  return function getOrSet(key, load, options): Promise<unknown> {
-    try {
-      const redisKey = keyspace.key(key)
-      const ttlMs = callTtl(options, defaultTtlMs)
-      const signal = typeof options === 'object' ? options.signal : undefined
-      if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
-
-      let flight = flights.find(redisKey)
-      if (flight === undefined) {
-        flight = flights.begin(redisKey)
-        flight.result = fly(flight, key, redisKey, load, ttlMs)
-      } else {
-        counters.coalesced++
-        if (coalesced.hasSubscribers) coalesced.publish({ namespace, key })
-      }
-      return signal === undefined
-        ? flights.wait(flight)
-        : flights.waitUntil(redisKey, flight, signal)
+      return obtain(key, keyspace.key(key), load, resolve(options), false)
     } catch (error) {
       return Promise.reject(error)
     }

@@ -1,4 +1,5 @@
 import { ttlMilliseconds, type Ttl } from '../entry/ttl.ts'
+import { checkTags, type Policy } from '../policy.ts'
 import type { Flight } from './single-flight.ts'
 
 /** What a loader is given. */
@@ -7,8 +8,12 @@ export interface LoadContext {
   readonly key: string
   /** Aborts when every caller that waits for the value has given up. */
   readonly signal: AbortSignal
+  /** The value past its ttl that stands in while this loads, if there is one. */
+  readonly stale: unknown
   /** Gives this entry another time to live than the call or the cache says. */
   readonly setTtl: (ttl: Ttl) => void
+  /** Gives this entry other tags than the call says. */
+  readonly setTags: (tags: readonly string[]) => void
   /** Hands the value out without storing it. */
   readonly skip: () => void
 }
@@ -20,10 +25,16 @@ export type Load<T> = (context: LoadContext) => T | Promise<T>
 export interface LoadRun {
   readonly context: LoadContext
   ttlMs: number
+  tags: readonly string[]
   skipped: boolean
 }
 
-export function createLoadRun(key: string, ttlMs: number, flight: Flight): LoadRun {
+export function createLoadRun(
+  key: string,
+  policy: Policy,
+  flight: Flight,
+  stale: unknown,
+): LoadRun {
   const context: LoadContext = {
     key,
     // Most loaders never ask for it.
@@ -31,14 +42,18 @@ export function createLoadRun(key: string, ttlMs: number, flight: Flight): LoadR
       flight.abort ??= abortOf(flight)
       return flight.abort.signal
     },
+    stale,
     setTtl(ttl) {
       run.ttlMs = ttlMilliseconds(ttl)
+    },
+    setTags(tags) {
+      run.tags = checkTags(tags)
     },
     skip() {
       run.skipped = true
     },
   }
-  const run: LoadRun = { context, ttlMs, skipped: false }
+  const run: LoadRun = { context, ttlMs: policy.ttlMs, tags: policy.tags, skipped: false }
   return run
 }
 

@@ -1,14 +1,27 @@
+import type { HeldLease } from './held-lease.ts'
+import type { DecodedEntry } from '../protocol/wire-entry.ts'
+
 /** One call under way for a key, shared by all who ask for it meanwhile. */
 export interface Flight {
   result: Promise<unknown>
   /** Set or deleted since it began: what it brings is old, must not be stored nor joined. */
   superseded: boolean
+  /** Its loader runs, or another process's is waited for. */
+  loading: boolean
+  /** A value past its ttl that may be served if loading fails or takes long. */
+  stale: DecodedEntry | undefined
+  /** It loads whatever is there. */
+  forced: boolean
   /** How many wait that can leave; `Infinity` once somebody waits who cannot. */
   callers: number
   /** Made when the loader first asks for its signal. */
   abort: AbortController | undefined
   /** Why the last caller left, once all have. */
   abandoned: { readonly reason: unknown } | undefined
+  /** What this process holds for it, and has no use for once nobody waits. */
+  lease: HeldLease | undefined
+  /** Callers whose patience begins with the load. */
+  impatient: (() => void)[] | undefined
 }
 
 /** The calls under way in one cache, by Redis key. */
@@ -21,10 +34,10 @@ export interface SingleFlight {
   readonly end: (key: string, flight: Flight) => void
   /** The key is being set or deleted: who asks from now on must not get the older value. */
   readonly supersede: (key: string) => void
-  /** Waits for a flight that this caller will not leave. */
-  readonly wait: (flight: Flight) => Promise<unknown>
-  /** Waits for a flight until `signal` aborts; the last one to leave aborts the loader. */
-  readonly waitUntil: (key: string, flight: Flight, signal: AbortSignal) => Promise<unknown>
+  /** As `supersede` for every key, but what is loaded may be stored: its stamps tell whether it is old. */
+  readonly detachAll: () => void
+  /** One caller leaves, and takes what it waited for with it if it was the last. */
+  readonly leave: (key: string, flight: Flight, reason: unknown) => void
 }
 
 const notStarted: Promise<unknown> = Promise.resolve()
@@ -36,14 +49,6 @@ export function createSingleFlight(): SingleFlight {
     if (flights.get(key) === flight) flights.delete(key)
   }
 
-  function leave(key: string, flight: Flight, reason: unknown): void {
-    flight.callers -= 1
-    if (flight.callers > 0) return
-    remove(key, flight)
-    flight.abandoned = { reason }
-    flight.abort?.abort(reason)
-  }
-
   return {
     find: (key) => flights.get(key),
 
@@ -51,9 +56,14 @@ export function createSingleFlight(): SingleFlight {
       const flight: Flight = {
         result: notStarted,
         superseded: false,
+        loading: false,
+        stale: undefined,
+        forced: false,
         callers: 0,
         abort: undefined,
         abandoned: undefined,
+        lease: undefined,
+        impatient: undefined,
       }
       flights.set(key, flight)
       return flight
@@ -68,32 +78,24 @@ export function createSingleFlight(): SingleFlight {
       flights.delete(key)
     },
 
-    wait(flight) {
-      flight.callers = Infinity
-      return flight.result
-    },
+    detachAll: () => flights.clear(),
 
-    waitUntil(key, flight, signal) {
-      flight.callers += 1
-      return new Promise((resolve, reject) => {
-        const onAbort = (): void => {
-          leave(key, flight, signal.reason)
-          reject(signal.reason as Error)
-        }
-        signal.addEventListener('abort', onAbort, { once: true })
-        const settled = (): void => signal.removeEventListener('abort', onAbort)
-        // Also where this caller has left: a late failure must not go unhandled.
-        flight.result.then(
-          (value) => {
-            settled()
-            resolve(value)
-          },
-          (error: Error) => {
-            settled()
-            reject(error)
-          },
-        )
-      })
+    leave(key, flight, reason) {
+      flight.callers -= 1
+      if (flight.callers > 0) return
+      remove(key, flight)
+      flight.abandoned = { reason }
+      flight.lease?.giveBack(false)
+      flight.abort?.abort(reason)
     },
   }
+}
+
+/** The load has begun: the patience of those who wait runs from here. */
+export function startLoading(flight: Flight): void {
+  if (flight.loading) return
+  flight.loading = true
+  const { impatient } = flight
+  flight.impatient = undefined
+  if (impatient !== undefined) for (const begin of impatient) begin()
 }

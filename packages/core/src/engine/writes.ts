@@ -1,20 +1,25 @@
-import type { Keyspace } from '@corral/connection'
+import { isCorralError } from '@corral/connection'
 import { encodeValue } from '../entry/encode-value.ts'
-import { callTtl, type Ttl } from '../entry/ttl.ts'
-import type { Counters } from '../stats.ts'
-import type { Tier, TierWrite } from '../tiers/tier.ts'
-import { traceChannel } from '../trace.ts'
-import type { Failures } from './failures.ts'
-import type { SingleFlight } from './single-flight.ts'
+import type { Ttl } from '../entry/ttl.ts'
+import {
+  jittered,
+  staleMsOf,
+  type Policy,
+  type PolicyOptions,
+  type ResolveCall,
+} from '../policy.ts'
+import type { TierWrite } from '../tiers/tier.ts'
+import { traceChannel, type CoreEvents } from '../trace.ts'
+import type { HeldLease } from './held-lease.ts'
+import { changing, type Parts } from './parts.ts'
 
 const sets = traceChannel('corral:core:set')
-const deletes = traceChannel('corral:core:delete')
 
 /** Options of `set`. */
-export interface SetOptions {
-  /** How long the entry lives. @defaultValue the cache's `ttl` */
-  readonly ttl?: Ttl
-}
+export type SetOptions = Pick<
+  PolicyOptions,
+  'ttl' | 'jitter' | 'staleWhileRevalidate' | 'staleIfError' | 'tags'
+>
 
 /** One entry of `setMany`. */
 export interface SetEntry extends SetOptions {
@@ -22,139 +27,162 @@ export interface SetEntry extends SetOptions {
   readonly value: unknown
 }
 
-/** The writing half of a cache. */
+/** The half of a cache that stores. */
 export interface Writes {
-  readonly set: (key: string, value: unknown, ttl?: Ttl | SetOptions) => Promise<boolean>
-  readonly setMany: (entries: readonly SetEntry[], ttl?: Ttl | SetOptions) => Promise<boolean[]>
-  /** Stores what a loader brought; never over another type than a string, and never rejects. */
-  readonly fill: (key: string, redisKey: string, tail: string, ttlMs: number) => Promise<boolean>
-  readonly delete: (key: string) => Promise<boolean>
-  readonly deleteMany: (keys: readonly string[]) => Promise<boolean[]>
+  readonly set: (key: string, value: unknown, options?: Ttl | SetOptions) => Promise<boolean>
+  readonly setMany: (entries: readonly SetEntry[], options?: Ttl | SetOptions) => Promise<boolean[]>
+  /** Stores what a loader brought under its lease. Does not reject. */
+  readonly fill: (
+    key: string,
+    lease: HeldLease,
+    tail: string,
+    ttlMs: number,
+  ) => Promise<
+    Extract<CoreEvents['corral:core:load']['outcome'], 'stored' | 'superseded' | 'not-stored'>
+  >
 }
 
-export function createWrites(
-  keyspace: Keyspace,
-  tier: Tier,
-  defaultTtlMs: number,
-  flights: SingleFlight,
-  counters: Counters,
-  failures: Failures,
-): Writes {
-  const { namespace } = keyspace
-  const { clock } = tier
-  const notePartial = failures.degrade
-    ? {
-        set: (error: unknown) => failures.note('set', error),
-        delete: (error: unknown) => failures.note('delete', error),
-      }
-    : undefined
+export function createWrites(parts: Parts, resolve: ResolveCall): Writes {
+  const { namespace, keyspace, tier, clock, codec, stamps, watermark, journal, near } = parts
+  const { counters, failures } = parts
 
-  function toldSet(
-    key: string,
-    stored: boolean,
-    size: number,
-    ttlMs: number,
-    started: number,
-  ): boolean {
+  function told(key: string, stored: boolean, size: number, ttlMs: number, since: number): boolean {
     if (stored) counters.sets++
     if (sets.hasSubscribers) {
-      sets.publish({ namespace, key, stored, size, ttlMs, duration: clock.now() - started })
+      sets.publish({ namespace, key, stored, size, ttlMs, duration: clock.now() - since })
     }
     return stored
   }
 
-  function toldDelete(key: string, acknowledged: boolean, started: number): boolean {
-    if (acknowledged) counters.deletes++
-    if (deletes.hasSubscribers) {
-      deletes.publish({ namespace, key, acknowledged, duration: clock.now() - started })
-    }
-    return acknowledged
+  function draft(key: string, redisKey: string, value: unknown, policy: Policy): TierWrite {
+    const { tags } = policy
+    const staleMs = staleMsOf(policy)
+    const seen = stamps.seen(tags)
+    const entry = { redisKey, value, tags, staleMs }
+    const tail = encodeValue(key, seen === undefined ? entry : { ...entry, seen }, codec)
+    const ttlMs = jittered(policy.ttlMs, policy.jitter) + staleMs
+    stamps.noteTtl(ttlMs)
+    return { redisKey, tail, ttlMs }
   }
 
-  async function set(key: string, value: unknown, ttl?: Ttl | SetOptions): Promise<boolean> {
+  /**
+   * A value that was not stored must not leave the older one readable: the caller has a newer one.
+   * While Redis is away that is remembered; else it goes at once.
+   */
+  async function withdraw(redisKey: string, error: unknown): Promise<void> {
+    journal.addKey(redisKey)
+    if (isCorralError(error, 'REDIS_UNAVAILABLE')) return
+    const began = journal.moment()
+    try {
+      await tier.delete(redisKey)
+      journal.settleKey(redisKey, began)
+    } catch (later) {
+      failures.note('delete', later)
+    }
+  }
+
+  function settle(redisKey: string, began: number): void {
+    // A read may have overtaken the write on its way.
+    near?.drop(redisKey)
+    journal.settleKey(redisKey, began)
+  }
+
+  async function set(key: string, value: unknown, options?: Ttl | SetOptions): Promise<boolean> {
     const redisKey = keyspace.key(key)
-    const ttlMs = callTtl(ttl, defaultTtlMs)
+    const policy = resolve(options)
     if (value === undefined) return false
-    const tail = encodeValue(key, redisKey, value, 0)
-    flights.supersede(redisKey)
-    const started = sets.hasSubscribers ? clock.now() : 0
+    const { tail, ttlMs } = draft(key, redisKey, value, policy)
+    changing(parts, redisKey)
+    const began = journal.moment()
+    const since = sets.hasSubscribers ? clock.now() : 0
+    if (!watermark.mayStore) {
+      await withdraw(redisKey, undefined)
+      return told(key, false, tail.length, ttlMs, since)
+    }
     try {
       await tier.set(redisKey, tail, ttlMs)
     } catch (error) {
+      await withdraw(redisKey, error)
       failures.absorb('set', error)
-      return toldSet(key, false, tail.length, ttlMs, started)
+      return told(key, false, tail.length, ttlMs, since)
     }
-    return toldSet(key, true, tail.length, ttlMs, started)
+    settle(redisKey, began)
+    return told(key, true, tail.length, ttlMs, since)
   }
 
-  async function fill(
-    key: string,
-    redisKey: string,
-    tail: string,
-    ttlMs: number,
-  ): Promise<boolean> {
-    const started = sets.hasSubscribers ? clock.now() : 0
-    let stored = true
-    try {
-      await tier.fill(redisKey, tail, ttlMs)
-    } catch (error) {
-      failures.note('set', error)
-      stored = false
-    }
-    return toldSet(key, stored, tail.length, ttlMs, started)
-  }
-
-  async function setMany(entries: readonly SetEntry[], ttl?: Ttl | SetOptions): Promise<boolean[]> {
-    const callTtlMs = callTtl(ttl, defaultTtlMs)
+  async function setMany(
+    entries: readonly SetEntry[],
+    options?: Ttl | SetOptions,
+  ): Promise<boolean[]> {
+    const common = resolve(options)
     // All are encoded before the first is sent: a value that cannot be stored leaves nothing half done.
-    const writes: TierWrite[] = []
+    const drafts: TierWrite[] = []
     const places: number[] = []
-    entries.forEach(({ key, value, ttl: own }, place) => {
+    entries.forEach(({ key, value, ...own }, place) => {
       const redisKey = keyspace.key(key)
-      const ttlMs = callTtl(own, callTtlMs)
+      const policy = isEmpty(own) ? common : resolve(merged(options, own))
       if (value === undefined) return
-      writes.push({ redisKey, tail: encodeValue(key, redisKey, value, 0), ttlMs })
+      drafts.push(draft(key, redisKey, value, policy))
       places.push(place)
     })
-    for (const { redisKey } of writes) flights.supersede(redisKey)
+    for (const { redisKey } of drafts) changing(parts, redisKey)
+    const began = journal.moment()
 
-    const started = sets.hasSubscribers ? clock.now() : 0
-    const stored = await tier.setMany(writes, notePartial?.set).catch((error: unknown) => {
-      failures.absorb('set', error)
-      return writes.map(() => false)
-    })
+    const since = sets.hasSubscribers ? clock.now() : 0
+    let stored: readonly boolean[]
+    let failure: unknown
+    const notePart = failures.degrade
+      ? (error: unknown): void => {
+          failure = error
+          failures.note('set', error)
+        }
+      : undefined
+    try {
+      stored = watermark.mayStore ? await tier.setMany(drafts, notePart) : []
+    } catch (error) {
+      failure = error
+      failures.note('set', error)
+      stored = []
+    }
     const results = entries.map(() => false)
-    writes.forEach(({ tail, ttlMs }, index) => {
+    const withdrawn: Promise<void>[] = []
+    drafts.forEach(({ redisKey, tail, ttlMs }, index) => {
       const place = places[index] as number
-      const { key } = entries[place] as SetEntry
-      results[place] = toldSet(key, stored[index] === true, tail.length, ttlMs, started)
+      const done = stored[index] === true
+      if (done) settle(redisKey, began)
+      else withdrawn.push(withdraw(redisKey, failure))
+      results[place] = told((entries[place] as SetEntry).key, done, tail.length, ttlMs, since)
     })
+    await Promise.all(withdrawn)
+    if (failure !== undefined && !failures.degrade) throw failure
     return results
   }
 
-  async function remove(key: string): Promise<boolean> {
-    const redisKey = keyspace.key(key)
-    flights.supersede(redisKey)
-    const started = deletes.hasSubscribers ? clock.now() : 0
+  const fill: Writes['fill'] = async (key, lease, tail, ttlMs) => {
+    stamps.noteTtl(ttlMs)
+    const since = sets.hasSubscribers ? clock.now() : 0
     try {
-      await tier.delete(redisKey)
+      const stored = await lease.fill(tail, ttlMs)
+      told(key, stored, tail.length, ttlMs, since)
+      return stored ? 'stored' : 'superseded'
     } catch (error) {
-      failures.absorb('delete', error)
-      return toldDelete(key, false, started)
+      if (!isCorralError(error)) throw error
+      failures.note('set', error)
+      told(key, false, tail.length, ttlMs, since)
+      return 'not-stored'
     }
-    return toldDelete(key, true, started)
   }
 
-  async function deleteMany(keys: readonly string[]): Promise<boolean[]> {
-    const redisKeys = keys.map((key) => keyspace.key(key))
-    for (const redisKey of redisKeys) flights.supersede(redisKey)
-    const started = deletes.hasSubscribers ? clock.now() : 0
-    const gone = await tier.deleteMany(redisKeys, notePartial?.delete).catch((error: unknown) => {
-      failures.absorb('delete', error)
-      return keys.map(() => false)
-    })
-    return keys.map((key, index) => toldDelete(key, gone[index] === true, started))
-  }
+  return { set, setMany, fill }
+}
 
-  return { set, setMany, fill, delete: remove, deleteMany }
+function isEmpty(options: object): boolean {
+  for (const _ in options) return false
+  return true
+}
+
+function merged(common: Ttl | SetOptions | undefined, own: SetOptions): SetOptions {
+  return typeof common === 'object'
+    ? { ...common, ...own }
+    : { ...(common !== undefined && { ttl: common }), ...own }
 }

@@ -1,5 +1,5 @@
-import type { Clock } from '@corral/connection'
 import { decodeEntry, type DecodedEntry } from '../protocol/wire-entry.ts'
+import type { Codec } from '../serializers/codec.ts'
 
 /** Why nothing could be served of what Redis was asked for. */
 export type MissReason =
@@ -7,35 +7,58 @@ export type MissReason =
   | 'absent'
   /** Another process is loading it. */
   | 'lease'
-  /** Written by another program, and past the end that it says. */
+  /** Past the end that it says, or past the windows in which a stale value may be served. */
   | 'expired'
-  /** Nothing that Corral or Keyv wrote. */
+  /** Killed by a tag or by `clear()`. */
+  | 'invalidated'
+  /** Nothing that Corral or Keyv wrote; it is taken away. */
   | 'garbage'
+  /** Written with a serializer that this cache does not have. */
+  | 'codec'
+  /** Not what the schema of this call wants. */
+  | 'schema'
   /** An entry of another key: the replies are shifted. */
   | 'mismatch'
   /** Written by a later version of Corral, and left alone. */
   | 'newer'
   /** Redis could not be asked. */
   | 'unavailable'
+  /** An invalidation of this key is not acknowledged yet. */
+  | 'journalled'
+  /** The call wanted a new value whatever is there. */
+  | 'forced'
 
 /** The entry that stands in `text`, or why it counts as a miss. Never throws. */
 export function readEntry(
   text: string | null,
   redisKey: string,
-  clock: Clock,
+  now: (redisKey: string) => number,
+  codec: Codec,
 ): DecodedEntry | MissReason {
   if (text === null) return 'absent'
   const decoded = decodeEntry(text, redisKey)
   if (decoded.kind !== 'entry') return decoded.kind
-  // A codec that is not known here, or a value that is none.
+  if (decoded.encoded !== undefined) {
+    const value = codec.decode(decoded.encoded)
+    return value === undefined ? 'codec' : { ...decoded, value }
+  }
   if (decoded.value === undefined) return 'garbage'
   // Our own entries end when Redis removes them, by its clock; a foreign one may carry an end without PX.
   if (
     decoded.loadedAt === undefined &&
     decoded.expires !== undefined &&
-    decoded.expires <= clock.wallNow()
+    decoded.expires <= now(redisKey)
   ) {
     return 'expired'
   }
   return decoded
+}
+
+/** Whether an entry just read is fresh. One without a stale share is there only while it is. */
+export function isFresh(
+  { freshUntil, expires }: DecodedEntry,
+  redisKey: string,
+  now: (redisKey: string) => number,
+): boolean {
+  return freshUntil === undefined || freshUntil === expires || now(redisKey) < freshUntil
 }

@@ -183,3 +183,10 @@ const HEAD = /^\{"c":\d+,"at":\d+(?:,"expires":\d+)?,/
 export function entryIdentity(text: string): string {
   return HEAD.exec(text)?.[0] ?? createHash('sha1').update(text).digest('hex')
 }
+
+/** Whether `text` is what `identity` was made of; as LUA_HOLDS has it. */
+export function isIdentity(text: string, identity: string): boolean {
+  return identity.startsWith('{')
+    ? text.startsWith(identity)
+    : createHash('sha1').update(text).digest('hex') === identity
+}

@@ -1,7 +1,10 @@
-import type { Clock } from '@corral/connection'
+import { CorralError, type Clock } from '@corral/connection'
 import { cacheClosed } from '../errors.ts'
-import { composeEntry } from '../protocol/wire-entry.ts'
-import type { Tier } from './tier.ts'
+import { refreshLeaseKey } from '../protocol/protocol-keys.ts'
+import type { LeaseReply } from '../protocol/lease-script.ts'
+import { composeEntry, decodeEntry, isIdentity, leaseText } from '../protocol/wire-entry.ts'
+import { incrementText } from './memory-counter.ts'
+import type { Tier, TierFill } from './tier.ts'
 
 /** Most entries held; beyond it the ones used longest ago go. */
 export const maxMemoryEntries = 100_000
@@ -12,11 +15,20 @@ interface Slot {
   readonly endsAt: number
 }
 
+const leaseForm = '{"lease":"'
+
+/** A {@link Tier} that can be walked through. */
+export interface MemoryTier extends Tier {
+  /** Keys of what stands there now, in no order; leases are among them. */
+  readonly redisKeys: () => readonly string[]
+  readonly isEntry: (redisKey: string) => boolean
+}
+
 /**
  * This process's memory in the place of Redis, for development and tests. It holds the same text that
- * Redis would, so that a value behaves the same in both.
+ * Redis would and does what the scripts do, so that a value behaves the same in both.
  */
-export function createMemoryTier(clock: Clock, maxEntries: number = maxMemoryEntries): Tier {
+export function createMemoryTier(clock: Clock, maxEntries: number = maxMemoryEntries): MemoryTier {
   const slots = new Map<string, Slot>()
   let closed = false
 
@@ -37,16 +49,23 @@ export function createMemoryTier(clock: Clock, maxEntries: number = maxMemoryEnt
     return slot.text
   }
 
-  function store(redisKey: string, tail: string, ttlMs: number): true {
-    if (closed) throw cacheClosed()
-    const now = clock.wallNow()
-    const expires = ttlMs === Infinity ? undefined : Math.ceil(now + ttlMs)
+  function nowUs(): number {
+    return Math.round(clock.wallNow() * 1_000)
+  }
+
+  function place(redisKey: string, text: string, ttlMs: number): void {
     slots.delete(redisKey)
-    slots.set(redisKey, {
-      text: composeEntry(tail, Math.round(now * 1_000), expires),
-      endsAt: clock.now() + ttlMs,
-    })
+    slots.set(redisKey, { text, endsAt: clock.now() + ttlMs })
     if (slots.size > maxEntries) dropOldest()
+  }
+
+  function endOf(ttlMs: number): number | undefined {
+    return ttlMs === Infinity ? undefined : Math.ceil(clock.wallNow() + ttlMs)
+  }
+
+  function store(redisKey: string, tail: string, ttlMs: number, at: number = nowUs()): true {
+    if (closed) throw cacheClosed()
+    place(redisKey, composeEntry(tail, at, endOf(ttlMs)), ttlMs)
     return true
   }
 
@@ -63,23 +82,100 @@ export function createMemoryTier(clock: Clock, maxEntries: number = maxMemoryEnt
     }
   }
 
+  function holds(redisKey: string, identity: string): Slot | undefined {
+    const slot = live(redisKey)
+    return slot !== undefined && isIdentity(slot.text, identity) ? slot : undefined
+  }
+
+  function grant(redisKey: string, token: string, ttlMs: number): LeaseReply {
+    const at = nowUs()
+    place(redisKey, leaseText(token, at), ttlMs)
+    return { status: 'held', at }
+  }
+
+  function busy(slot: Slot): LeaseReply {
+    return { status: 'busy', remainingMs: slot.endsAt - clock.now() }
+  }
+
+  function fill({ redisKey, identity, ttlMs, at, tail, beside }: TierFill): boolean {
+    if (beside !== undefined && holds(beside.key, beside.identity)) slots.delete(beside.key)
+    return holds(redisKey, identity) !== undefined && store(redisKey, tail, ttlMs, at)
+  }
+
+  /** As the script does: fresh for `ttlMs`, then stale for as long as it was to be. */
+  function expire(redisKey: string, ttlMs: number): boolean {
+    const slot = live(redisKey)
+    if (slot === undefined) return false
+    const decoded = decodeEntry(slot.text, redisKey)
+    if (decoded.kind !== 'entry') return false
+    if (decoded.loadedAt === undefined) {
+      place(redisKey, slot.text, ttlMs)
+      return true
+    }
+    const { expires, freshUntil } = decoded
+    const stale = expires === undefined || freshUntil === undefined ? 0 : expires - freshUntil
+    const tail = slot.text.replace(/^\{"c":1,"at":\d+(?:,"expires":\d+)?/, '')
+    return store(redisKey, tail, ttlMs + stale, decoded.loadedAt)
+  }
+
   return {
     kind: 'memory',
     clock,
     get available() {
       return !closed
     },
+    now: () => clock.wallNow(),
     get: async (redisKey) => read(redisKey),
     getMany: async (redisKeys) => redisKeys.map(read),
     set: async (redisKey, tail, ttlMs) => store(redisKey, tail, ttlMs),
-    fill: async (redisKey, tail, ttlMs) => store(redisKey, tail, ttlMs),
     setMany: async (writes) =>
       writes.map(({ redisKey, tail, ttlMs }) => store(redisKey, tail, ttlMs)),
     delete: async (redisKey) => remove(redisKey),
     deleteMany: async (redisKeys) => redisKeys.map(remove),
+    async lease(redisKey, token, ttlMs, dead) {
+      const slot = live(redisKey)
+      if (slot === undefined) return grant(redisKey, token, ttlMs)
+      if (slot.text.startsWith(leaseForm)) return busy(slot)
+      return dead !== '' && isIdentity(slot.text, dead)
+        ? grant(redisKey, token, ttlMs)
+        : { status: 'entry', text: slot.text }
+    },
+    async refresh(redisKey, token, ttlMs, identity) {
+      if (!holds(redisKey, identity)) return { status: 'changed', text: read(redisKey) }
+      const beside = refreshLeaseKey(redisKey)
+      const slot = live(beside)
+      const reply = slot === undefined ? grant(beside, token, ttlMs) : busy(slot)
+      return reply as Exclude<LeaseReply, { status: 'entry' }>
+    },
+    fill: async (given) => fill(given),
+    remove: async (redisKey, identity) =>
+      holds(redisKey, identity) !== undefined && remove(redisKey),
+    async extend(redisKey, identity, ttlMs) {
+      const slot = holds(redisKey, identity)
+      if (slot !== undefined) place(redisKey, slot.text, ttlMs)
+      return slot !== undefined
+    },
+    expire: async (redisKey, ttlMs) => expire(redisKey, ttlMs),
+    async increment(redisKey, request) {
+      const slot = live(redisKey)
+      const next = incrementText(slot?.text, redisKey, request)
+      if (next === undefined) {
+        throw new CorralError('WRONG_TYPE', 'increment: the key holds no integer')
+      }
+      if (next.reply.status === 'tagged') return next.reply
+      const left = next.anew || slot === undefined ? Infinity : slot.endsAt - clock.now()
+      const renew = request.renew === 'always' || left === Infinity
+      place(redisKey, String(next.reply.value), renew ? request.ttlMs : left)
+      return next.reply
+    },
     async remaining(redisKey) {
       const slot = live(redisKey)
       return slot === undefined ? undefined : slot.endsAt - clock.now()
+    },
+    redisKeys: () => [...slots.keys()],
+    isEntry(redisKey) {
+      const slot = live(redisKey)
+      return slot !== undefined && !slot.text.startsWith(leaseForm)
     },
     usage: async () => ({ keys: slots.size, memory: undefined, reconnectAttempts: 0 }),
     async health() {

@@ -5,16 +5,26 @@ import {
   type BulkOptions,
   type Connection,
 } from '@corral/connection'
-import { removeScript, storeScript } from './entry-scripts.ts'
+import { expireArgs, expireScript } from '../protocol/expire-script.ts'
+import { incrementArgs, incrementReply, incrementScript } from '../protocol/increment-script.ts'
+import { leaseArgs, leaseReply, leaseScript } from '../protocol/lease-script.ts'
+import { refreshLeaseKey } from '../protocol/protocol-keys.ts'
+import { refreshArgs, refreshReply, refreshScript } from '../protocol/refresh-script.ts'
+import {
+  deleteArgs,
+  dropScript,
+  extendArgs,
+  fillArgs,
+  removeArgs,
+  setArgs,
+  wasDone,
+  writeScript,
+} from '../protocol/write-script.ts'
 import type { OnPartialFailure, Tier } from './tier.ts'
-
-const overwrite = '0'
-const stringsOnly = '1'
-const noArguments: readonly Argument[] = []
 
 /** Redis, over a connection that this tier closes with itself (a borrowed client stays open). */
 export function createRemoteTier(connection: Connection): Tier {
-  const { maxValueBytes } = connection
+  const { clock, maxValueBytes } = connection
 
   /** UTF-8 takes at most three bytes for a UTF-16 unit: most values need not be measured. */
   function fits(tail: string): boolean {
@@ -28,21 +38,19 @@ export function createRemoteTier(connection: Connection): Tier {
     )
   }
 
-  function store(redisKey: string, tail: string, ttlMs: number, where: string): Promise<unknown> {
-    if (!fits(tail)) return Promise.reject(tooLarge())
-    return connection.scriptEach(storeScript, redisKey, [wireTtl(ttlMs), where, tail])
-  }
-
   return {
     kind: 'remote',
-    clock: connection.clock,
+    clock,
     get available() {
       return connection.available
     },
+    now: (redisKey) => connection.serverNow(redisKey) ?? clock.wallNow(),
     get: (redisKey) => connection.get(redisKey),
     getMany: (redisKeys, onPartialFailure) => connection.getMany(redisKeys, bulk(onPartialFailure)),
-    set: (redisKey, tail, ttlMs) => store(redisKey, tail, ttlMs, overwrite),
-    fill: (redisKey, tail, ttlMs) => store(redisKey, tail, ttlMs, stringsOnly),
+    set: (redisKey, tail, ttlMs) =>
+      fits(tail)
+        ? connection.scriptEach(writeScript, redisKey, setArgs(ttlMs, tail))
+        : Promise.reject(tooLarge()),
     async setMany(writes, onPartialFailure) {
       const fitting = writes.filter(({ tail }) => fits(tail))
       if (fitting.length < writes.length) {
@@ -54,23 +62,59 @@ export function createRemoteTier(connection: Connection): Tier {
       const args: Argument[] = []
       for (const { redisKey, tail, ttlMs } of fitting) {
         keys.push(redisKey)
-        args.push(wireTtl(ttlMs), overwrite, tail)
+        for (const arg of setArgs(ttlMs, tail)) args.push(arg)
       }
-      const replies = await connection.scriptMany(storeScript, keys, args, bulk(onPartialFailure))
+      const replies = await connection.scriptMany(writeScript, keys, args, bulk(onPartialFailure))
       const stored = done(replies, onPartialFailure)
       let next = 0
       return writes.map(({ tail }) => fits(tail) && stored[next++] === true)
     },
-    delete: (redisKey) => connection.scriptEach(removeScript, redisKey, noArguments),
+    delete: (redisKey) => connection.scriptEach(dropScript, redisKey, deleteArgs),
     async deleteMany(redisKeys, onPartialFailure) {
       const replies = await connection.scriptMany(
-        removeScript,
+        dropScript,
         redisKeys,
-        noArguments,
+        redisKeys.flatMap(() => deleteArgs),
         bulk(onPartialFailure),
       )
       return done(replies, onPartialFailure)
     },
+    async lease(redisKey, token, ttlMs, dead) {
+      return leaseReply(
+        await connection.scriptEach(leaseScript, redisKey, leaseArgs(token, ttlMs, dead)),
+      )
+    },
+    async refresh(redisKey, token, ttlMs, identity) {
+      const keys = [redisKey, refreshLeaseKey(redisKey)]
+      return refreshReply(
+        await connection.script(refreshScript, keys, refreshArgs(token, ttlMs, identity)),
+      )
+    },
+    async fill({ redisKey, identity, ttlMs, at, tail, beside }) {
+      if (!fits(tail)) throw tooLarge()
+      const filled = connection.scriptEach(
+        writeScript,
+        redisKey,
+        fillArgs(identity, ttlMs, at, tail),
+      )
+      if (beside !== undefined) {
+        // The same script in the same tick: one command. What fails here ends by itself.
+        connection
+          .scriptEach(writeScript, beside.key, removeArgs(beside.identity))
+          .catch(() => undefined)
+      }
+      return wasDone(await filled)
+    },
+    remove: async (redisKey, identity) =>
+      wasDone(await connection.scriptEach(dropScript, redisKey, removeArgs(identity))),
+    extend: async (redisKey, identity, ttlMs) =>
+      wasDone(await connection.scriptEach(dropScript, redisKey, extendArgs(identity, ttlMs))),
+    expire: async (redisKey, ttlMs) =>
+      Number(await connection.scriptEach(expireScript, redisKey, expireArgs(ttlMs))) === 1,
+    increment: async (redisKey, request) =>
+      incrementReply(
+        await connection.scriptEach(incrementScript, redisKey, incrementArgs(request)),
+      ),
     async remaining(redisKey) {
       const left = Number(await connection.read({ name: 'PTTL', key: redisKey }))
       if (left === -2) return undefined
@@ -106,11 +150,6 @@ function done(
     if (isCorralError(reply)) onPartialFailure?.(reply)
     return reply !== null && !(reply instanceof Error)
   })
-}
-
-/** As PX takes it: whole and at least 1; 0 = without end. */
-function wireTtl(ttlMs: number): number {
-  return ttlMs === Infinity ? 0 : Math.max(1, Math.ceil(ttlMs))
 }
 
 /** Adds up a figure over all databases and nodes. */

@@ -1,4 +1,7 @@
 import type { Clock, ConnectionHealth, CorralError } from '@corral/connection'
+import type { IncrementReply, IncrementRequest } from '../protocol/increment-script.ts'
+import type { LeaseReply } from '../protocol/lease-script.ts'
+import type { RefreshReply } from '../protocol/refresh-script.ts'
 
 /** Told of a part of a bulk call that failed. Left out: the whole call rejects. */
 export type OnPartialFailure = (error: CorralError) => void
@@ -6,10 +9,20 @@ export type OnPartialFailure = (error: CorralError) => void
 /** One entry on its way into a tier. */
 export interface TierWrite {
   readonly redisKey: string
-  /** What `encodeEntry` made of the value. */
+  /** What `encodeValue` made of the value. */
   readonly tail: string
   /** `Infinity` for no end. */
   readonly ttlMs: number
+}
+
+/** A loaded value on its way to where its lease stands. */
+export interface TierFill extends TierWrite {
+  /** What must still stand at the key: the lease, or the entry that is refreshed. */
+  readonly identity: string
+  /** From the lease, in µs. */
+  readonly at: number
+  /** The lease beside the entry, which goes in the same step. */
+  readonly beside: { readonly key: string; readonly identity: string } | undefined
 }
 
 /**
@@ -21,6 +34,8 @@ export interface Tier {
   readonly clock: Clock
   /** Whether a call made now would be tried. */
   readonly available: boolean
+  /** The clock by which an entry ends, in epoch milliseconds; our own while the server's is not known. */
+  readonly now: (redisKey: string) => number
   readonly get: (redisKey: string) => Promise<string | null>
   readonly getMany: (
     redisKeys: readonly string[],
@@ -28,8 +43,6 @@ export interface Tier {
   ) => Promise<(string | null)[]>
   /** Stores, whatever stands there. */
   readonly set: (redisKey: string, tail: string, ttlMs: number) => Promise<unknown>
-  /** As `set`, but rejects with `WRONG_TYPE` where another type than a string stands. */
-  readonly fill: (redisKey: string, tail: string, ttlMs: number) => Promise<unknown>
   /** Whether each was stored. */
   readonly setMany: (
     writes: readonly TierWrite[],
@@ -42,6 +55,33 @@ export interface Tier {
     redisKeys: readonly string[],
     onPartialFailure?: OnPartialFailure,
   ) => Promise<boolean[]>
+  /**
+   * Takes the lease at a key that holds nothing, or the entry with the identity `dead`. Rejects with
+   * `WRONG_TYPE` and `REDIS_FULL` as well.
+   */
+  readonly lease: (
+    redisKey: string,
+    token: string,
+    ttlMs: number,
+    dead: string,
+  ) => Promise<LeaseReply>
+  /** Takes the lease beside the entry with this identity, which stays readable. */
+  readonly refresh: (
+    redisKey: string,
+    token: string,
+    ttlMs: number,
+    identity: string,
+  ) => Promise<RefreshReply>
+  /** False: what had to stand there does no more, and nothing was stored. */
+  readonly fill: (fill: TierFill) => Promise<boolean>
+  /** Takes away what has this identity: a lease that is given back, garbage. */
+  readonly remove: (redisKey: string, identity: string) => Promise<boolean>
+  /** Gives a lease that still stands another end. */
+  readonly extend: (redisKey: string, identity: string, ttlMs: number) => Promise<boolean>
+  /** False: there is no entry. */
+  readonly expire: (redisKey: string, ttlMs: number) => Promise<boolean>
+  /** Rejects with `WRONG_TYPE` where no integer stands. */
+  readonly increment: (redisKey: string, request: IncrementRequest) => Promise<IncrementReply>
   /** Milliseconds left; `Infinity` without an end, `undefined` when absent. */
   readonly remaining: (redisKey: string) => Promise<number | undefined>
   readonly usage: () => Promise<TierUsage>

@@ -1,0 +1,63 @@
+import type { CorralError } from '@corral/connection'
+import { checkTags } from '../policy.ts'
+import { traceChannel, type CoreEvents } from '../trace.ts'
+import { changingAny, type Parts } from './parts.ts'
+
+const invalidations = traceChannel('corral:core:invalidate')
+
+/** Options of `clear`. */
+export interface ClearOptions {
+  /** The caches below this one as well. @defaultValue false */
+  readonly deep?: boolean
+  /** Whether to wait until the memory is freed, too. @defaultValue false */
+  readonly wait?: boolean
+}
+
+/** What takes more than one entry away, from Redis or from memory. */
+export interface Invalidation {
+  readonly invalidateTags: (tags: readonly string[]) => Promise<boolean>
+  readonly clear: (options?: ClearOptions) => Promise<boolean>
+  readonly deletePattern: (pattern: string) => Promise<number>
+  readonly keys: (pattern?: string) => AsyncIterable<string>
+}
+
+/** Adds to an {@link Invalidation} what concerns calls that are under way, and tells listeners. */
+export function createInvalidating(parts: Parts, invalidation: Invalidation): Invalidation {
+  const { namespace, clock } = parts
+
+  async function run<T>(
+    kind: CoreEvents['corral:core:invalidate']['kind'],
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const started = clock.now()
+    let acknowledged = false
+    // Calls from now on share no older load; nor do those after it is known to be in force.
+    changingAny(parts)
+    try {
+      const result = await work()
+      acknowledged = result !== false
+      return result
+    } finally {
+      changingAny(parts)
+      if (invalidations.hasSubscribers) {
+        const duration = clock.now() - started
+        invalidations.publish({ namespace, kind, acknowledged, duration })
+      }
+    }
+  }
+
+  return {
+    async invalidateTags(tags) {
+      checkTags(tags)
+      return tags.length === 0 || run('tags', () => invalidation.invalidateTags(tags))
+    },
+    clear: (options) => run('clear', () => invalidation.clear(options)),
+    deletePattern: (pattern) => run('pattern', () => invalidation.deletePattern(pattern)),
+    keys: (pattern) => invalidation.keys(pattern),
+  }
+}
+
+/** What a part that sends commands of its own does with their failures. */
+export function onInvalidationFailure({ failures }: Pick<Parts, 'failures'>) {
+  return (_operation: unknown, error: CorralError): void => failures.absorb('invalidate', error)
+}

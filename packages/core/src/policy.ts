@@ -1,0 +1,274 @@
+import {
+  describeValue,
+  toMilliseconds,
+  toShortMilliseconds,
+  type Duration,
+} from '@corral/connection'
+import { ttlMilliseconds, type Ttl } from './entry/ttl.ts'
+import { isStandardSchema, type StandardSchema } from './schema/standard-schema.ts'
+
+/** Who may load a key while others, in other processes too, wait for the value. */
+export interface LeaseOptions {
+  /**
+   * How long a lease stands without a sign of life. It is prolonged while its loader runs, so a loader
+   * may take longer; after a killed one others go on when it ends. 100 ms to 60 s. @defaultValue '5s'
+   */
+  readonly ttl?: Duration
+  /** How long one attempt waits for another's value before it looks by itself. Up to 60 s. @defaultValue '5s' */
+  readonly wait?: Duration
+  /** How many times to wait. 1 to 1,000. @defaultValue 1 */
+  readonly attempts?: number
+  /**
+   * What a caller does that has waited so often in vain.
+   *
+   * - `'load'`: loads by itself; its value is handed out and not stored
+   * - `'throw'`: rejects with `LEASE_TIMEOUT`
+   * - `'fallback'`: gives `fallback`
+   *
+   * @defaultValue 'load'
+   */
+  readonly onTimeout?: 'load' | 'throw' | 'fallback'
+}
+
+/** How entries live and how they are loaded. What a call says goes before what its cache says. */
+export interface PolicyOptions {
+  /** How long an entry is fresh. Over 0, up to 100 years, or `'forever'`. @defaultValue '1h' */
+  readonly ttl?: Ttl
+  /** Share of the ttl, 0 to 1, by which an entry's life is shortened at random. @defaultValue 0 */
+  readonly jitter?: number
+  /** How long after its ttl a value is still served at once while it is loaded anew behind. @defaultValue 0 */
+  readonly staleWhileRevalidate?: Duration
+  /** How long after its ttl a value is served when loading fails or another process is at it. @defaultValue 0 */
+  readonly staleIfError?: Duration
+  /** XFetch's beta: over 0 a fresh value may be loaded anew before its end; 1 is usual. 0 to 100. @defaultValue 0 */
+  readonly earlyRefresh?: number
+  /** How long a load may take before a stale value inside `staleIfError` is served; it goes on. @defaultValue none */
+  readonly softTimeout?: Duration
+  /** How long a load may take before the caller is told `LOAD_TIMEOUT`; it goes on. @defaultValue none */
+  readonly hardTimeout?: Duration
+  readonly lease?: LeaseOptions
+  /** Names by which `invalidateTags` kills the entry. @defaultValue none */
+  readonly tags?: readonly string[]
+}
+
+/** Options of `getOrSet`. */
+export interface GetOrSetOptions<T = unknown> extends PolicyOptions {
+  /** Given instead of an error of the loader or a time-out, and not stored; or a function that makes it. */
+  readonly fallback?: T | ((error: unknown) => T)
+  /** Whether a loaded value may be stored. */
+  readonly filter?: (value: T) => boolean
+  /** Checked on what is read and on what is loaded; a stored value that fails is loaded anew. */
+  readonly schema?: StandardSchema
+  /** Loads whatever is there, and stores the value. */
+  readonly forceFresh?: boolean
+  /** Ends the wait of this caller; the load goes on while anybody else waits for it. */
+  readonly signal?: AbortSignal
+}
+
+/** {@link GetOrSetOptions}, checked and completed. */
+export interface Policy {
+  ttlMs: number
+  jitter: number
+  swrMs: number
+  sieMs: number
+  beta: number
+  /** `Infinity`: none. */
+  softMs: number
+  hardMs: number
+  leaseMs: number
+  waitMs: number
+  attempts: number
+  onTimeout: 'load' | 'throw' | 'fallback'
+  tags: readonly string[]
+  fallback: unknown
+  filter: ((value: never) => boolean) | undefined
+  schema: StandardSchema | undefined
+  forceFresh: boolean
+  signal: AbortSignal | undefined
+}
+
+const builtIn: Policy = {
+  ttlMs: 3_600_000,
+  jitter: 0,
+  swrMs: 0,
+  sieMs: 0,
+  beta: 0,
+  softMs: Infinity,
+  hardMs: Infinity,
+  leaseMs: 5_000,
+  waitMs: 5_000,
+  attempts: 1,
+  onTimeout: 'load',
+  tags: [],
+  fallback: undefined,
+  filter: undefined,
+  schema: undefined,
+  forceFresh: false,
+  signal: undefined,
+}
+
+type Rule = (policy: Policy, value: never) => void
+
+const rules: { readonly [Name in keyof Required<PolicyOptions>]: Rule } = {
+  ttl: (policy, value: Ttl) => (policy.ttlMs = ttlMilliseconds(value)),
+  jitter: (policy, value: number) => (policy.jitter = numberIn(value, 'jitter', 0, 1)),
+  staleWhileRevalidate: (policy, value: Duration) =>
+    (policy.swrMs = duration(value, 'staleWhileRevalidate')),
+  staleIfError: (policy, value: Duration) => (policy.sieMs = duration(value, 'staleIfError')),
+  earlyRefresh: (policy, value: number) => (policy.beta = numberIn(value, 'earlyRefresh', 0, 100)),
+  softTimeout: (policy, value: Duration) => (policy.softMs = short(value, 'softTimeout')),
+  hardTimeout: (policy, value: Duration) => (policy.hardMs = short(value, 'hardTimeout')),
+  lease: (policy, value: LeaseOptions) => applyLease(policy, value),
+  tags: (policy, value: readonly string[]) => (policy.tags = checkTags(value)),
+}
+
+const callRules: { readonly [Name in keyof Required<GetOrSetOptions>]: Rule } = {
+  ...rules,
+  fallback: (policy, value: unknown) => (policy.fallback = value),
+  filter: (policy, value: (value: never) => boolean) => (policy.filter = aFunction(value)),
+  schema(policy, value: StandardSchema) {
+    if (!isStandardSchema(value)) {
+      throw new TypeError(`schema: must be a Standard Schema, received ${describeValue(value)}`)
+    }
+    policy.schema = value
+  },
+  forceFresh(policy, value: boolean) {
+    if (typeof value !== 'boolean') {
+      throw new TypeError(`forceFresh: must be true or false, received ${describeValue(value)}`)
+    }
+    policy.forceFresh = value
+  },
+  signal(policy, value: AbortSignal) {
+    if (typeof (value as AbortSignal | null)?.addEventListener !== 'function') {
+      throw new TypeError(`signal: must be an AbortSignal, received ${describeValue(value)}`)
+    }
+    policy.signal = value
+  },
+}
+
+export const policyNames: readonly (keyof PolicyOptions)[] = Object.keys(
+  rules,
+) as (keyof PolicyOptions)[]
+
+/**
+ * What a cache goes by unless a call says otherwise.
+ *
+ * @throws TypeError or RangeError naming option, rule and value
+ */
+export function cachePolicy(options: PolicyOptions, base: Policy = builtIn): Policy {
+  const policy = { ...base }
+  for (const name of policyNames) {
+    const value = options[name]
+    if (value !== undefined) rules[name](policy, value as never)
+  }
+  return policy
+}
+
+/** Finds what one call goes by. */
+export type ResolveCall = (options: Ttl | GetOrSetOptions<never> | undefined) => Policy
+
+const mostKept = 1_000
+
+/** A call without options, or with a bare ttl that was used before, costs no allocation. */
+export function createResolveCall(base: Policy): ResolveCall {
+  const byTtl = new Map<Ttl, Policy>()
+
+  function bare(ttl: Ttl): Policy {
+    let policy = byTtl.get(ttl)
+    if (policy !== undefined) return policy
+    policy = { ...base, ttlMs: ttlMilliseconds(ttl) }
+    if (byTtl.size < mostKept) byTtl.set(ttl, policy)
+    return policy
+  }
+
+  return function resolveCall(options) {
+    if (options === undefined) return base
+    if (typeof options !== 'object' || options === null) return bare(options)
+    const policy = { ...base }
+    for (const name in options) {
+      const value = options[name as keyof typeof options]
+      if (value === undefined) continue
+      const rule = callRules[name as keyof typeof callRules] as Rule | undefined
+      if (rule === undefined) throw noOption(name, 'this call', Object.keys(callRules))
+      rule(policy, value as never)
+    }
+    if (policy.onTimeout === 'fallback' && policy.fallback === undefined) {
+      throw new TypeError("fallback: must be given where lease.onTimeout is 'fallback'")
+    }
+    return policy
+  }
+}
+
+/** How long an entry is in Redis: while it is fresh, and while it may be served stale. */
+export function staleMsOf({ ttlMs, swrMs, sieMs }: Policy): number {
+  return ttlMs === Infinity ? 0 : Math.max(swrMs, sieMs)
+}
+
+/** The ttl of one entry, shortened at random where the policy says so. */
+export function jittered(ttlMs: number, jitter: number): number {
+  return jitter === 0 || ttlMs === Infinity
+    ? ttlMs
+    : Math.max(1, ttlMs * (1 - jitter * Math.random()))
+}
+
+export function noOption(name: string, of: string, known: readonly string[]): TypeError {
+  return new TypeError(`${name}: is no option of ${of} (${known.join(', ')})`)
+}
+
+/** @throws TypeError */
+export function checkTags(tags: readonly string[], option = 'tags'): readonly string[] {
+  const wrong = Array.isArray(tags) ? tags.find((tag) => typeof tag !== 'string') : tags
+  if (wrong === undefined && Array.isArray(tags)) return tags
+  throw new TypeError(`${option}: must be an array of strings, received ${describeValue(wrong)}`)
+}
+
+const leaseNames = ['ttl', 'wait', 'attempts', 'onTimeout']
+
+function applyLease(policy: Policy, lease: LeaseOptions): void {
+  if (typeof lease !== 'object' || lease === null) {
+    throw new TypeError(`lease: must be an object, received ${describeValue(lease)}`)
+  }
+  for (const name in lease)
+    if (!leaseNames.includes(name)) throw noOption(`lease.${name}`, 'a lease', leaseNames)
+  const { ttl, wait, attempts, onTimeout } = lease
+  if (ttl !== undefined) policy.leaseMs = numberIn(short(ttl, 'lease.ttl'), 'lease.ttl', 100, 60e3)
+  if (wait !== undefined) policy.waitMs = numberIn(short(wait, 'lease.wait'), 'lease.wait', 0, 60e3)
+  if (attempts !== undefined) {
+    policy.attempts = Math.floor(numberIn(attempts, 'lease.attempts', 1, 1_000))
+  }
+  if (onTimeout === undefined) return
+  if (onTimeout !== 'load' && onTimeout !== 'throw' && onTimeout !== 'fallback') {
+    throw new TypeError(
+      `lease.onTimeout: must be 'load', 'throw' or 'fallback', received ${describeValue(onTimeout)}`,
+    )
+  }
+  policy.onTimeout = onTimeout
+}
+
+function numberIn(value: number, option: string, least: number, most: number): number {
+  if (typeof value === 'number' && value >= least && value <= most) return value
+  throw new RangeError(
+    `${option}: must be a number from ${least} to ${most}, received ${describeValue(value)}`,
+  )
+}
+
+function aFunction<F>(value: F): F {
+  if (typeof value === 'function') return value
+  throw new TypeError(`filter: must be a function, received ${describeValue(value)}`)
+}
+
+/** The few strings that a program writes, so that each is parsed once. */
+const parsed = new Map<string, number>()
+
+function duration(value: Duration, option: string): number {
+  if (typeof value !== 'string') return toMilliseconds(value, option)
+  const known = parsed.get(value)
+  if (known !== undefined) return known
+  const ms = toMilliseconds(value, option)
+  if (parsed.size < mostKept) parsed.set(value, ms)
+  return ms
+}
+
+function short(value: Duration, option: string): number {
+  return typeof value === 'string' ? duration(value, option) : toShortMilliseconds(value, option)
+}
