@@ -78,7 +78,6 @@ describe('what is kept', () => {
     ['a signal for the key', () => fake.signal('a::1')],
     ['a write here', () => near.drop('a::1')],
     ['a flush', () => fake.flush()],
-    ['a loss', () => fake.state('lost')],
     ['a loss that is over', () => [fake.state('lost'), fake.state('on')]],
     ['a clear', () => near.clear()],
     ['a pattern', () => near.dropMatching((key) => key === 'a::1')],
@@ -86,7 +85,6 @@ describe('what is kept', () => {
     const ticket = near.ticket('a::1')
     change()
     expect(near.valueOf(near.keep(ticket, draft('old')))).toBe('old')
-    fake.state('on')
     expect(read('a::1')).toBeUndefined()
     expect(near.size).toBe(0)
   })

