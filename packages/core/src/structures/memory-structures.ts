@@ -1,4 +1,3 @@
-import type { Clock } from '@corral/connection'
 import type { MemoryCells, MemoryStructure } from './memory-cells.ts'
 import {
   hashCommands,
@@ -12,7 +11,7 @@ import type { StructureRead, StructureStore, StructureWrite } from './structure-
 type Command = StructureRead | StructureWrite
 
 /** Structures in this process's memory, for development and tests. */
-export function createMemoryStructures(cells: MemoryCells, clock: Clock): StructureStore {
+export function createMemoryStructures(cells: MemoryCells): StructureStore {
   function run(redisKey: string, command: Command, args: string[], ttlMs: number): unknown {
     const cell = cells.find(redisKey)
     const structure = cell?.content ?? emptyFor(command)
@@ -20,9 +19,7 @@ export function createMemoryStructures(cells: MemoryCells, clock: Clock): Struct
     const length = typeof structure === 'string' ? 0 : sizeOf(structure)
     // Redis keeps no empty structures.
     if (length === 0) cells.drop(redisKey)
-    else if (cell === undefined) {
-      cells.put(redisKey, { content: structure, endsAt: clock.now() + ttlMs })
-    }
+    else if (cell === undefined) cells.put(redisKey, structure as MemoryStructure, ttlMs)
     return reply
   }
 

@@ -31,7 +31,8 @@ export interface WarmDeps {
 export function createWarmOne({ keyspace, tier, mayStore, getOrSet }: WarmDeps): WarmOne {
   return async function warmOne({ key, load, value, ttl, tags }, signal) {
     const redisKey = keyspace.key(key)
-    if (!tier.available) throw notStored('REDIS_UNAVAILABLE', key, 'Redis is away')
+    // It may be on its first connect, which calls wait for; else this rejects, and nothing is loaded.
+    if (!tier.available) await tier.get(redisKey)
     if (!mayStore()) throw notStored('REDIS_FULL', key, 'there is no room for cache values')
 
     const run = { outcome: 'present' as 'present' | 'skipped' | 'loaded' }
