@@ -233,7 +233,9 @@ export function createGuard(
       }
       if (router === undefined) return
       // What was asked for in this tick is under way after it.
-      await new Promise<void>((resolve) => void process.nextTick(resolve))
+      await new Promise<void>((resolve) => {
+        process.nextTick(resolve)
+      })
       await within(router.idle(), CLOSE_MS)
       router.close()
       if (resolved?.owned === true) await endClient(resolved.client)

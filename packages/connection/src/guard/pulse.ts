@@ -35,8 +35,10 @@ export interface Pulse {
   forget(): void
 }
 
-/** A first answer that took longer than this is asked for again at once. */
+/** An answer that took longer than this is asked for again at once: a busy start makes it rough. */
 const ROUGH_MS = 5
+/** So many times at most; a long way makes every answer rough. */
+const TRIES = 5
 
 export function createPulse(deps: PulseDeps): Pulse {
   const { clock } = deps
@@ -56,7 +58,7 @@ export function createPulse(deps: PulseDeps): Pulse {
     })
   }
 
-  function learn(again = true): void {
+  function learn(triesLeft = TRIES): void {
     if (asking) return
     asking = true
     const askedAt = clock.now()
@@ -69,7 +71,7 @@ export function createPulse(deps: PulseDeps): Pulse {
       const answeredAt = clock.now()
       server.learn(reply, askedAt, answeredAt)
       if (server.known) deps.onTime()
-      if (again && answeredAt - askedAt > ROUGH_MS) learn(false)
+      if (triesLeft > 1 && answeredAt - askedAt > ROUGH_MS) learn(triesLeft - 1)
     })
   }
 

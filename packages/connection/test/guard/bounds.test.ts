@@ -172,8 +172,8 @@ describe.each(drivers)('$name', ({ Redis }) => {
     const ask = async (times: number): Promise<void> => {
       for (let i = 0; i < times; i++) {
         await Promise.all([
-          connection.get('key', { deadlineMs: 50 + Math.random() * 100 }),
-          connection.scriptEach(touch, 'key', [1_000], { deadlineMs: 50 + Math.random() * 100 }),
+          connection.get('key', { deadlineMs: 500 + Math.random() * 100 }),
+          connection.scriptEach(touch, 'key', [1_000], { deadlineMs: 500 + Math.random() * 100 }),
         ])
       }
     }
