@@ -1,0 +1,106 @@
+import { describeValue } from '@corral/connection'
+import type { Cache, GetOrSetOptions, Jsonify, Ttl } from '@corral/core'
+import { argumentKey } from './argument-key.ts'
+import { type MemoizeOptions, resolveMemoizeOptions } from './options.ts'
+
+/** A function whose results are kept. It gives what the cache gives: the copy that JSON brings back. */
+export interface Memoized<Args extends unknown[], Result, This = unknown> {
+  (this: This, ...args: Args): Promise<Jsonify<Awaited<Result>>>
+  /** Calls the function whatever is there, and keeps what it returns. */
+  fresh(this: unknown, ...args: Args): Promise<Jsonify<Awaited<Result>>>
+  /** Forgets the result for these arguments; as `cache.delete`. */
+  invalidate(this: unknown, ...args: Args): Promise<boolean>
+  /** The cache key for these arguments. */
+  keyFor(this: unknown, ...args: Args): string
+}
+
+/** Both forms of `memoize`. */
+export interface Memoize {
+  /**
+   * The value at `key`, or what `fn` brings, which is then kept: `getOrSet` by another name.
+   *
+   * @param options how long, or `getOrSet`'s options; `forceFresh` calls `fn` whatever is there
+   */
+  <T>(
+    key: string,
+    fn: () => T | Promise<T>,
+    options?: Ttl | GetOrSetOptions<NoInfer<T>>,
+  ): Promise<Jsonify<T>>
+  /** A function that keeps the results of `fn` by its arguments. What it throws is not kept. */
+  <Fn extends (this: never, ...args: never[]) => unknown>(
+    fn: Fn,
+    options?: Ttl | MemoizeOptions<Parameters<Fn>, ThisParameterType<Fn>>,
+  ): Memoized<Parameters<Fn>, ReturnType<Fn>, ThisParameterType<Fn>>
+}
+
+/** @param tagsOf more tags for each key, and through them another way to forget it */
+export function createMemoize(
+  cache: Cache,
+  tagsOf: (key: string) => readonly string[] = () => [],
+): Memoize {
+  function load<T>(key: string, fn: () => T | Promise<T>, options: object): Promise<Jsonify<T>> {
+    const own = tagsOf(key)
+    const { tags = [] } = options as GetOrSetOptions
+    const all = own.length === 0 ? options : { ...options, tags: [...tags, ...own] }
+    return cache.getOrSet<T>(key, () => fn(), all)
+  }
+
+  function wrap<Args extends unknown[], Result, This>(
+    fn: (this: This, ...args: Args) => Result,
+    options: MemoizeOptions<Args, This>,
+  ): Memoized<Args, Result, This> {
+    const { name, key, bypass, cache: how } = resolveMemoizeOptions(fn, options)
+
+    function keyFor(this: unknown, ...args: Args): string {
+      const rest = key === undefined ? argumentKey(args) : key.apply(this as This, args)
+      return `${name}:${rest}`
+    }
+
+    function call(
+      self: unknown,
+      args: Args,
+      forceFresh: boolean,
+    ): Promise<Jsonify<Awaited<Result>>> {
+      const run = (): Awaited<Result> | Promise<Awaited<Result>> =>
+        fn.apply(self as This, args) as Awaited<Result>
+      return load(keyFor.apply(self, args), run, forceFresh ? { ...how, forceFresh } : how)
+    }
+
+    async function memoized(this: This, ...args: Args): Promise<Jsonify<Awaited<Result>>> {
+      if (bypass?.apply(this, args) === true) {
+        return (await fn.apply(this, args)) as Jsonify<Awaited<Result>>
+      }
+      return call(this, args, false)
+    }
+    return Object.assign(memoized, {
+      async fresh(this: unknown, ...args: Args) {
+        return call(this === memoized ? undefined : this, args, true)
+      },
+      async invalidate(this: unknown, ...args: Args) {
+        return cache.delete(keyFor.apply(this === memoized ? undefined : this, args))
+      },
+      keyFor(this: unknown, ...args: Args) {
+        return keyFor.apply(this === memoized ? undefined : this, args)
+      },
+    })
+  }
+
+  return ((first: unknown, second?: unknown, third?: unknown): unknown => {
+    if (typeof first === 'function') {
+      const fn = first as (...args: unknown[]) => unknown
+      return wrap(
+        fn,
+        isTtl(second) ? { ttl: second } : ((second ?? {}) as MemoizeOptions<unknown[]>),
+      )
+    }
+    if (typeof second !== 'function') {
+      throw new TypeError(`fn: must be a function, received ${describeValue(second)}`)
+    }
+    const options = isTtl(third) ? { ttl: third } : ((third ?? {}) as GetOrSetOptions)
+    return load(first as string, second as () => unknown, options)
+  }) as Memoize
+}
+
+function isTtl(value: unknown): value is Ttl {
+  return typeof value === 'string' || typeof value === 'number'
+}
