@@ -80,6 +80,8 @@ export interface NearDeps {
 
 /** The server's clock is known to a few milliseconds; an entry ends here that much before it does there. */
 const MARGIN_MS = 5
+/** A version of the stamps that never is. */
+const NEVER = -1
 
 interface Kept extends NearEntry {
   /** Its value was not frozen, so each caller gets a copy. */
@@ -132,14 +134,20 @@ export function createNearTier(deps: NearDeps): NearTier {
     const freshLeft =
       freshUntil === expires || freshUntil === undefined ? left : untilServer(redisKey, freshUntil)
     const cloned = copy === 'clone' || (copy === 'freeze' && !freezeData(draft.value))
+    // Field by field: an object made by spreading is several times slower to read.
     return {
-      ...draft,
       // The caller who brought it has the original.
       value: cloned ? cloneValue(draft.value) : draft.value,
+      loadedAt: draft.loadedAt,
+      tags: draft.tags,
+      seen: draft.seen,
+      expires,
+      freshUntil,
+      costMs: draft.costMs,
       endsAt: at + Math.min(ttlMs, left),
       freshEndsAt: at + freshLeft,
       cloned,
-      judged: Number.NaN,
+      judged: NEVER,
     }
   }
 

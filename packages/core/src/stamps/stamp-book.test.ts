@@ -121,6 +121,18 @@ describe('stamps while signals are on', () => {
     expect(book.verdict(entry(71, 't'))).toBe('alive')
   })
 
+  test('nor is a read of the base', async () => {
+    await turnOn()
+    fake.signal('corral:stamp:{a:b}')
+    const learnt = book.learnBase()
+    const reads = [fake.next(), fake.next(), fake.next()]
+    fake.flush()
+    for (const read of reads) await read.answer('50')
+    await answer({ 'corral:stamp:{a:b}': '70' })
+    await learnt
+    expect(book.verdict(entry(60))).toBe('dead')
+  })
+
   test('a read under way when they are lost is not kept', async () => {
     await turnOn()
     const learnt = book.learn(['t'])
