@@ -1,141 +1,41 @@
-import type { Connection } from '@corral/connection'
 import type { Cache } from './cache.ts'
+import { createCounting } from './counters/counting.ts'
 import { createClaims } from './engine/claim.ts'
 import { createFailures } from './engine/failures.ts'
 import { createGetOrSetMany } from './engine/get-or-set-many.ts'
 import { createGetOrSet, createObtain } from './engine/get-or-set.ts'
-import {
-  createInvalidating,
-  onInvalidationFailure,
-  type Invalidation,
-} from './engine/invalidating.ts'
+import { createInvalidating } from './engine/invalidating.ts'
 import { createLoadSlots } from './engine/load-slots.ts'
 import { createLoading } from './engine/loading.ts'
 import { createOutageBuffer } from './engine/outage-buffer.ts'
-import type { Parts, PendingChanges } from './engine/parts.ts'
-import { createPollingWake } from './engine/polling-wake.ts'
+import { changing, type Parts } from './engine/parts.ts'
 import { createReads } from './engine/reads.ts'
 import { createRefreshing } from './engine/refreshing.ts'
 import { createRemovals } from './engine/removals.ts'
 import { createSingleFlight } from './engine/single-flight.ts'
 import { createTally } from './engine/tally.ts'
 import { createWrites } from './engine/writes.ts'
-import { createInvalidation } from './invalidation/invalidation.ts'
-import { createWatermark } from './memory/watermark.ts'
-import { createNearTier, type NearTier } from './near/near-tier.ts'
+import { memoryGround, remoteGround, type Ground, type LocalStore } from './ground.ts'
+import { createLoadingCache } from './loading/loading-cache.ts'
 import { resolveChildOptions, type ResolvedCacheOptions } from './options.ts'
 import { createResolveCall } from './policy.ts'
 import { keepSeam, seamOf } from './seam.ts'
-import {
-  createLocalStampBook,
-  createLocalStamps,
-  type LocalStamps,
-} from './stamps/local-stamp-book.ts'
-import { createStampBook, type StampBook } from './stamps/stamp-book.ts'
+import { createLocalStamps } from './stamps/local-stamp-book.ts'
 import { createCounters, readStats } from './stats.ts'
-import { createMemoryInvalidation } from './tiers/memory-invalidation.ts'
-import { createMemoryTier, type MemoryTier } from './tiers/memory-tier.ts'
-import { createRemoteTier } from './tiers/remote-tier.ts'
-import type { Tier } from './tiers/tier.ts'
-import { createWake, type Wake } from './wake/wake.ts'
-
-/** The memory of a cache without Redis, which its children share. */
-export interface LocalStore {
-  readonly tier: MemoryTier
-  readonly stamps: LocalStamps
-}
-
-/** What a cache stands on, whether that is Redis or memory. */
-interface Ground {
-  readonly tier: Tier
-  readonly stamps: StampBook
-  readonly near: NearTier | undefined
-  readonly wake: Wake
-  readonly journal: PendingChanges
-  readonly watermark: Parts['watermark']
-  readonly invalidation: Invalidation
-  readonly end: () => Promise<void>
-}
-
-const nothingPending: PendingChanges = {
-  bypasses: () => false,
-  addKey: () => undefined,
-  moment: () => 0,
-  settleKey: () => undefined,
-}
-
-function memoryGround(
-  { keyspace }: ResolvedCacheOptions,
-  store: LocalStore,
-  isChild: boolean,
-): Ground {
-  const { tier } = store
-  const stamps = createLocalStampBook(keyspace.namespace, tier.clock, store.stamps)
-  return {
-    tier,
-    stamps,
-    near: undefined,
-    wake: createPollingWake(tier.clock),
-    journal: nothingPending,
-    watermark: { mayStore: true, full: () => undefined },
-    invalidation: createMemoryInvalidation(keyspace, tier, stamps),
-    end: async () => {
-      if (!isChild) await tier.close()
-    },
-  }
-}
-
-function remoteGround(
-  resolved: ResolvedCacheOptions,
-  connection: Connection,
-  deps: Pick<Parts, 'failures'> & { readonly childPrefixes: () => Iterable<string> },
-): Ground {
-  const { keyspace, policy, clockSkewMs } = resolved
-  const { namespace, prefix } = keyspace
-  const book = createStampBook({ connection, namespace, clockSkewMs, ttlMs: policy.ttlMs })
-  const near =
-    resolved.near && createNearTier({ connection, prefix, book, clockSkewMs, ...resolved.near })
-  const wake = createWake({ connection, prefix })
-  const invalidation = createInvalidation({
-    connection,
-    keyspace,
-    book,
-    near,
-    clockSkewMs,
-    childPrefixes: deps.childPrefixes,
-    onFailure: onInvalidationFailure(deps),
-  })
-  const watermark = createWatermark({ connection, share: resolved.maxMemoryShare })
-  const tier = createRemoteTier(connection)
-  return {
-    tier,
-    stamps: book,
-    near,
-    wake,
-    journal: invalidation.journal,
-    watermark,
-    invalidation,
-    async end() {
-      await invalidation.close()
-      near?.close()
-      wake.close()
-      watermark.close()
-      book.close()
-      await tier.close()
-    },
-  }
-}
+import { createStructures } from './structures/structures.ts'
+import { createMemoryTier } from './tiers/memory-tier.ts'
+import { createWarmOne } from './warm/warm-one.ts'
+import { warm } from './warm/warm.ts'
 
 /**
  * Puts a cache together from its parts.
  *
- * @param parentStore the memory that a child shares with its parent
+ * @param shared the memory of a parent, for a cache without Redis
  */
-export function assembleCache(resolved: ResolvedCacheOptions, parentStore?: LocalStore): Cache {
-  const { keyspace, connection, policy, degrade, codec, outage } = resolved
+export function assembleCache(resolved: ResolvedCacheOptions, shared?: LocalStore): Cache {
+  const { keyspace, connection, policy, outage } = resolved
   const { namespace } = keyspace
   const counters = createCounters()
-  const failures = createFailures(namespace, counters, degrade, () => ground.watermark.full())
   const children = new Set<Cache>()
 
   function* childPrefixes(): Generator<string> {
@@ -145,15 +45,16 @@ export function assembleCache(resolved: ResolvedCacheOptions, parentStore?: Loca
     }
   }
 
-  const store: LocalStore | undefined =
-    connection === undefined
-      ? (parentStore ?? { tier: createMemoryTier(resolved.clock), stamps: createLocalStamps() })
-      : undefined
-  const ground =
-    connection === undefined || store !== undefined
-      ? memoryGround(resolved, store as LocalStore, parentStore !== undefined)
-      : remoteGround(resolved, connection, { failures, childPrefixes })
-  const { tier, stamps, near, wake, journal } = ground
+  const failures = createFailures(namespace, counters, resolved.degrade, () =>
+    ground.watermark.full(),
+  )
+  let store = shared
+  let ground: Ground
+  if (connection === undefined) {
+    store ??= { tier: createMemoryTier(resolved.clock), stamps: createLocalStamps() }
+    ground = memoryGround(resolved, store, shared === undefined)
+  } else ground = remoteGround(resolved, connection, { failures, childPrefixes })
+  const { tier, near, watermark } = ground
   const { clock } = tier
 
   const background = new Set<Promise<unknown>>()
@@ -166,15 +67,15 @@ export function assembleCache(resolved: ResolvedCacheOptions, parentStore?: Loca
   const parts: Parts = {
     namespace,
     keyspace,
-    tier,
     clock,
     policy,
-    codec,
-    stamps,
+    tier,
     near,
-    wake,
-    journal,
-    watermark: ground.watermark,
+    watermark,
+    stamps: ground.stamps,
+    wake: ground.wake,
+    journal: ground.journal,
+    codec: resolved.codec,
     counters,
     tally: createTally(namespace, counters, tier.kind, clock),
     failures,
@@ -193,11 +94,21 @@ export function assembleCache(resolved: ResolvedCacheOptions, parentStore?: Loca
   const loading = createLoading(parts, writes)
   const refreshing = createRefreshing(parts, reads, claim, loading)
   const obtain = createObtain(parts, reads, claim, loading, refreshing)
-  const invalidating = createInvalidating(parts, ground.invalidation)
+  const getOrSet = createGetOrSet(parts, resolve, obtain)
+
+  const extras = {
+    ...parts,
+    ttlMs: policy.ttlMs,
+    skewUs: ground.skewUs,
+    store: ground.structures,
+    changing: (redisKey: string): void => changing(parts, redisKey),
+  }
+  const warmOne = createWarmOne({ keyspace, tier, mayStore: () => watermark.mayStore, getOrSet })
 
   let closing: Promise<void> | undefined
   async function end(): Promise<void> {
     await Promise.all([...children].map((child) => child.close()))
+    // Others need not wait for what will not be stored any more.
     for (const lease of [...parts.leases]) lease.giveBack(false)
     await Promise.allSettled(background)
     await ground.end()
@@ -216,12 +127,14 @@ export function assembleCache(resolved: ResolvedCacheOptions, parentStore?: Loca
     ttl: reads.ttl,
     set: writes.set,
     setMany: writes.setMany,
-    delete: removals.delete,
-    deleteMany: removals.deleteMany,
-    expire: removals.expire,
-    getOrSet: createGetOrSet(parts, resolve, obtain) as Cache['getOrSet'],
+    ...removals,
+    getOrSet: getOrSet as Cache['getOrSet'],
     getOrSetMany: createGetOrSetMany(parts, resolve, obtain) as Cache['getOrSetMany'],
-    ...invalidating,
+    ...createInvalidating(parts, ground.invalidation),
+    ...createCounting(extras),
+    ...createStructures(extras),
+    warm: (entries, options) => warm(warmOne, entries, options),
+    loading: (options) => createLoadingCache(cache, options),
     child(name, options) {
       const child = assembleCache(resolveChildOptions(resolved, name, options), store)
       children.add(child)

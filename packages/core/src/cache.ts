@@ -1,14 +1,19 @@
 import type { Connection, ConnectionHealth } from '@corral/connection'
 import { assembleCache } from './assemble.ts'
+import type { Counting } from './counters/counting.ts'
 import type { ClearOptions } from './engine/invalidating.ts'
 import type { LoadMany } from './engine/get-or-set-many.ts'
 import type { Load } from './engine/load.ts'
 import type { SetEntry, SetOptions } from './engine/writes.ts'
 import type { Ttl } from './entry/ttl.ts'
 import type { Jsonify } from './jsonify.ts'
+import type { LoadingCache } from './loading/loading-cache.ts'
+import type { LoadingOptions } from './loading/loading-options.ts'
 import { resolveCacheOptions, type CacheOptions, type ChildOptions } from './options.ts'
 import type { GetOrSetOptions } from './policy.ts'
 import type { CacheStats } from './stats.ts'
+import type { Structures } from './structures/structures.ts'
+import type { WarmEntries, WarmOptions, WarmResult } from './warm/warm.ts'
 
 /**
  * A cache in one namespace of Redis, or in memory.
@@ -16,7 +21,7 @@ import type { CacheStats } from './stats.ts'
  * A miss is `undefined`; `null`, `false`, `0` and `''` are values. Under `onError: 'degrade'` no call
  * rejects because of Redis. Every call rejects with a `TypeError` or `RangeError` for a wrong argument.
  */
-export interface Cache {
+export interface Cache extends Counting, Structures {
   readonly namespace: string
   /** What it rides on; `undefined` without Redis. It ends with the cache, the client stays open. */
   readonly connection: Connection | undefined
@@ -86,6 +91,13 @@ export interface Cache {
   deletePattern(pattern: string): Promise<number>
   /** The keys that match a pattern, as they were given; those that are stored as a digest are left out. */
   keys(pattern?: string): AsyncIterable<string>
+  /**
+   * Brings entries into the cache before they are asked for, a few at a time. What is cached already
+   * stays as it is; an entry that fails is told by its key and does not stop the others.
+   */
+  warm(entries: WarmEntries, options?: WarmOptions): Promise<WarmResult>
+  /** One kind of value by id, with what brings a missing one. */
+  loading<T>(options: LoadingOptions<T>): LoadingCache<T>
   /** A cache in the namespace `<namespace>:<name>`, on the same connection. Ends with this one. */
   child(name: string, options?: ChildOptions): Cache
   /** Counts of this cache since it was made, and figures of the server. Does not reject. */

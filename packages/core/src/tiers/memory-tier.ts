@@ -3,6 +3,7 @@ import { cacheClosed } from '../errors.ts'
 import { refreshLeaseKey } from '../protocol/protocol-keys.ts'
 import type { LeaseReply } from '../protocol/lease-script.ts'
 import { composeEntry, decodeEntry, isIdentity, leaseText } from '../protocol/wire-entry.ts'
+import type { MemoryCells, MemoryStructure } from '../structures/memory-cells.ts'
 import { incrementText } from './memory-counter.ts'
 import type { Tier, TierFill } from './tier.ts'
 
@@ -10,7 +11,8 @@ import type { Tier, TierFill } from './tier.ts'
 export const maxMemoryEntries = 100_000
 
 interface Slot {
-  readonly text: string
+  /** An entry, a lease, a counter; or what Redis keeps beside strings. */
+  readonly content: string | MemoryStructure
   /** By the monotonic clock. */
   readonly endsAt: number
 }
@@ -22,6 +24,7 @@ export interface MemoryTier extends Tier {
   /** Keys of what stands there now, in no order; leases are among them. */
   readonly redisKeys: () => readonly string[]
   readonly isEntry: (redisKey: string) => boolean
+  readonly cells: MemoryCells
 }
 
 /**
@@ -46,16 +49,23 @@ export function createMemoryTier(clock: Clock, maxEntries: number = maxMemoryEnt
     // A Map keeps the order of insertion: last in is last used.
     slots.delete(redisKey)
     slots.set(redisKey, slot)
-    return slot.text
+    return typeof slot.content === 'string' ? slot.content : null
+  }
+
+  /** As scripts do that cannot work on another type. */
+  function textAt(redisKey: string): string | undefined {
+    const content = live(redisKey)?.content
+    if (content === undefined || typeof content === 'string') return content
+    throw new CorralError('WRONG_TYPE', 'the key holds another type')
   }
 
   function nowUs(): number {
     return Math.round(clock.wallNow() * 1_000)
   }
 
-  function place(redisKey: string, text: string, ttlMs: number): void {
+  function place(redisKey: string, content: Slot['content'], ttlMs: number): void {
     slots.delete(redisKey)
-    slots.set(redisKey, { text, endsAt: clock.now() + ttlMs })
+    slots.set(redisKey, { content, endsAt: clock.now() + ttlMs })
     if (slots.size > maxEntries) dropOldest()
   }
 
@@ -82,9 +92,13 @@ export function createMemoryTier(clock: Clock, maxEntries: number = maxMemoryEnt
     }
   }
 
-  function holds(redisKey: string, identity: string): Slot | undefined {
-    const slot = live(redisKey)
-    return slot !== undefined && isIdentity(slot.text, identity) ? slot : undefined
+  function holds(redisKey: string, identity: string): boolean {
+    const text = textAt(redisKey)
+    return text !== undefined && isIdentity(text, identity)
+  }
+
+  function leftMs(redisKey: string): number {
+    return (slots.get(redisKey)?.endsAt ?? 0) - clock.now()
   }
 
   function grant(redisKey: string, token: string, ttlMs: number): LeaseReply {
@@ -93,28 +107,29 @@ export function createMemoryTier(clock: Clock, maxEntries: number = maxMemoryEnt
     return { status: 'held', at }
   }
 
-  function busy(slot: Slot): LeaseReply {
-    return { status: 'busy', remainingMs: slot.endsAt - clock.now() }
+  function busy(redisKey: string): LeaseReply {
+    return { status: 'busy', remainingMs: leftMs(redisKey) }
   }
 
   function fill({ redisKey, identity, ttlMs, at, tail, beside }: TierFill): boolean {
     if (beside !== undefined && holds(beside.key, beside.identity)) slots.delete(beside.key)
-    return holds(redisKey, identity) !== undefined && store(redisKey, tail, ttlMs, at)
+    return holds(redisKey, identity) && store(redisKey, tail, ttlMs, at)
   }
 
   /** As the script does: fresh for `ttlMs`, then stale for as long as it was to be. */
   function expire(redisKey: string, ttlMs: number): boolean {
     const slot = live(redisKey)
     if (slot === undefined) return false
-    const decoded = decodeEntry(slot.text, redisKey)
-    if (decoded.kind !== 'entry') return false
-    if (decoded.loadedAt === undefined) {
-      place(redisKey, slot.text, ttlMs)
+    const { content } = slot
+    const decoded = typeof content === 'string' ? decodeEntry(content, redisKey) : undefined
+    if (decoded !== undefined && decoded.kind !== 'entry') return false
+    if (typeof content !== 'string' || decoded?.loadedAt === undefined) {
+      place(redisKey, content, ttlMs)
       return true
     }
     const { expires, freshUntil } = decoded
     const stale = expires === undefined || freshUntil === undefined ? 0 : expires - freshUntil
-    const tail = slot.text.replace(/^\{"c":1,"at":\d+(?:,"expires":\d+)?/, '')
+    const tail = content.replace(/^\{"c":1,"at":\d+(?:,"expires":\d+)?/, '')
     return store(redisKey, tail, ttlMs + stale, decoded.loadedAt)
   }
 
@@ -133,37 +148,36 @@ export function createMemoryTier(clock: Clock, maxEntries: number = maxMemoryEnt
     delete: async (redisKey) => remove(redisKey),
     deleteMany: async (redisKeys) => redisKeys.map(remove),
     async lease(redisKey, token, ttlMs, dead) {
-      const slot = live(redisKey)
-      if (slot === undefined) return grant(redisKey, token, ttlMs)
-      if (slot.text.startsWith(leaseForm)) return busy(slot)
-      return dead !== '' && isIdentity(slot.text, dead)
+      const text = textAt(redisKey)
+      if (text === undefined) return grant(redisKey, token, ttlMs)
+      if (text.startsWith(leaseForm)) return busy(redisKey)
+      return dead !== '' && isIdentity(text, dead)
         ? grant(redisKey, token, ttlMs)
-        : { status: 'entry', text: slot.text }
+        : { status: 'entry', text }
     },
     async refresh(redisKey, token, ttlMs, identity) {
       if (!holds(redisKey, identity)) return { status: 'changed', text: read(redisKey) }
       const beside = refreshLeaseKey(redisKey)
-      const slot = live(beside)
-      const reply = slot === undefined ? grant(beside, token, ttlMs) : busy(slot)
+      const reply = live(beside) === undefined ? grant(beside, token, ttlMs) : busy(beside)
       return reply as Exclude<LeaseReply, { status: 'entry' }>
     },
     fill: async (given) => fill(given),
-    remove: async (redisKey, identity) =>
-      holds(redisKey, identity) !== undefined && remove(redisKey),
+    remove: async (redisKey, identity) => holds(redisKey, identity) && remove(redisKey),
     async extend(redisKey, identity, ttlMs) {
-      const slot = holds(redisKey, identity)
-      if (slot !== undefined) place(redisKey, slot.text, ttlMs)
-      return slot !== undefined
+      const text = textAt(redisKey)
+      if (text === undefined || !isIdentity(text, identity)) return false
+      place(redisKey, text, ttlMs)
+      return true
     },
     expire: async (redisKey, ttlMs) => expire(redisKey, ttlMs),
     async increment(redisKey, request) {
-      const slot = live(redisKey)
-      const next = incrementText(slot?.text, redisKey, request)
+      const text = textAt(redisKey)
+      const next = incrementText(text, redisKey, request)
       if (next === undefined) {
         throw new CorralError('WRONG_TYPE', 'increment: the key holds no integer')
       }
       if (next.reply.status === 'tagged') return next.reply
-      const left = next.anew || slot === undefined ? Infinity : slot.endsAt - clock.now()
+      const left = next.anew ? Infinity : leftMs(redisKey)
       const renew = request.renew === 'always' || left === Infinity
       place(redisKey, String(next.reply.value), renew ? request.ttlMs : left)
       return next.reply
@@ -175,7 +189,13 @@ export function createMemoryTier(clock: Clock, maxEntries: number = maxMemoryEnt
     redisKeys: () => [...slots.keys()],
     isEntry(redisKey) {
       const slot = live(redisKey)
-      return slot !== undefined && !slot.text.startsWith(leaseForm)
+      if (slot === undefined) return false
+      return typeof slot.content !== 'string' || !slot.content.startsWith(leaseForm)
+    },
+    cells: {
+      find: live,
+      put: place,
+      drop: (redisKey) => void remove(redisKey),
     },
     usage: async () => ({ keys: slots.size, memory: undefined, reconnectAttempts: 0 }),
     async health() {
