@@ -4,11 +4,11 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createFailures } from '../../src/engine/failures.ts'
 import { createCounters } from '../../src/stats.ts'
-import { createMemoryCells, type MemoryCells } from '../../src/structures/memory-cells.ts'
 import { createMemoryStructures } from '../../src/structures/memory-structures.ts'
 import { createRemoteStructures } from '../../src/structures/remote-structures.ts'
 import type { StructureStore } from '../../src/structures/structure-store.ts'
 import { createStructures, type Structures } from '../../src/structures/structures.ts'
+import { createMemoryTier, type MemoryTier } from '../../src/tiers/memory-tier.ts'
 
 const keyspace = createKeyspace({ namespace: 'shop:v1' })
 let changed: string[] = []
@@ -27,7 +27,7 @@ let server: TestRedis
 let client: Redis
 let connection: Connection
 let clock: FakeClock
-let cells: MemoryCells
+let tier: MemoryTier
 
 beforeAll(async () => {
   server = await startRedis()
@@ -42,13 +42,13 @@ afterAll(async () => {
 beforeEach(async () => {
   await server.command('FLUSHALL')
   clock = fakeClock()
-  cells = createMemoryCells(clock, 1_000)
+  tier = createMemoryTier(clock)
   changed = []
 })
 
 const stores = {
   redis: (): StructureStore => createRemoteStructures(connection),
-  memory: (): StructureStore => createMemoryStructures(cells, clock),
+  memory: (): StructureStore => createMemoryStructures(tier.cells),
 }
 
 describe.each(['redis', 'memory'] as const)('structures in %s', (where) => {
