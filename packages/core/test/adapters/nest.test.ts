@@ -7,8 +7,9 @@ import { NestFactory } from '@nestjs/core'
 import { Queue } from 'bullmq'
 import type { Cache as CacheManager } from 'cache-manager'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createCacheManager } from '../../src/adapters/cache-manager/index.ts'
+import { asCacheManager, createCacheManager } from '../../src/adapters/cache-manager/index.ts'
 import { createKeyvStore } from '../../src/adapters/keyv/index.ts'
+import { createCache } from '../../src/index.ts'
 
 let server: TestRedis
 let connection: OwnedConnection
@@ -45,6 +46,10 @@ describe("Nest's CacheModule", () => {
       'the stores of createCacheManager',
       () => createCacheManager({ connection, namespace, ttl: 60_000 }).stores,
     ],
+    [
+      'the stores of asCacheManager',
+      () => asCacheManager(createCache({ connection, namespace })).stores,
+    ],
   ])(
     'takes %s, and leaves the connection open when the application ends',
     async (_name, stores) => {
@@ -71,6 +76,19 @@ describe("Nest's CacheModule", () => {
       expect(await connection.get(left[0] as string)).toContain('"value":3')
     },
   )
+
+  it('can be given a whole cache manager in the place of its own', async () => {
+    const cache = asCacheManager(createCache({ connection, namespace }))
+    const provided = { provide: CACHE_MANAGER, useValue: cache }
+    const root = { module: Root, providers: [provided], exports: [CACHE_MANAGER] }
+    const app = await NestFactory.createApplicationContext(root, { logger: false })
+    const load = async (): Promise<number> => 1
+    expect(await app.get<CacheManager>(CACHE_MANAGER).wrap('a', load, 60_000)).toBe(1)
+    expect(await connection.get('shop::a')).toContain('"value":1')
+    await app.close()
+    await cache.disconnect()
+    expect((await connection.health()).healthy).toBe(true)
+  })
 
   it("rides on BullMQ's connection, which works on after the application ended", async () => {
     const queue = new Queue('mail', {

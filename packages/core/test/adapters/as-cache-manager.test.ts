@@ -1,0 +1,100 @@
+import { openConnection, type OwnedConnection } from '@corral/connection'
+import { startRedis, type TestRedis } from '@corral/testing'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { asCacheManager } from '../../src/adapters/cache-manager/index.ts'
+import { createCache } from '../../src/index.ts'
+import { checkBehaviour, type Make } from './cache-manager-behaviour.ts'
+
+let server: TestRedis
+let connection: OwnedConnection
+
+beforeAll(async () => {
+  server = await startRedis()
+  connection = openConnection(server.url, { deadline: '5s' })
+})
+
+afterAll(async () => {
+  await connection.close()
+  await server.stop()
+})
+
+beforeEach(async () => {
+  await server.command('FLUSHALL')
+})
+
+const namespace = 'shop'
+const makers: readonly (readonly [string, Make])[] = [
+  [
+    'asCacheManager',
+    (settings) => asCacheManager(createCache({ connection, namespace }), settings),
+  ],
+  [
+    'asCacheManager with a near cache',
+    (settings) =>
+      asCacheManager(
+        createCache({ connection, namespace, near: { maxEntries: 100, ttl: '1m' } }),
+        settings,
+      ),
+  ],
+  ['asCacheManager in memory', (settings) => asCacheManager(createCache({ namespace }), settings)],
+]
+
+describe.each(makers)('%s', (_name, make) => {
+  checkBehaviour(make, () => connection)
+})
+
+describe('on Redis', () => {
+  it.each(makers.slice(0, 2))('%s writes at <namespace>::<key>', async (_name, make) => {
+    const cache = make({ ttl: 60_000 })
+    await cache.set('user:1', { name: 'Ada' })
+    expect(await server.command('KEYS', '*user*')).toEqual(['shop::user:1'])
+    expect(Number(await server.command('PTTL', 'shop::user:1'))).toBeGreaterThan(50_000)
+    await cache.disconnect()
+  })
+
+  it.each(makers.slice(0, 2))('%s does without Redis while it is away', async (_name, make) => {
+    const cache = make({ ttl: 60_000 })
+    connection.isolate()
+    try {
+      expect(await cache.set('a', 1)).toBe(1)
+      expect(await cache.get('a')).toBeUndefined()
+      expect(await cache.mget(['a'])).toEqual([undefined])
+      expect(await cache.ttl('a')).toBeUndefined()
+      expect(await cache.wrap('a', () => 2)).toBe(2)
+      expect(await cache.del('a')).toBe(true)
+    } finally {
+      connection.reset()
+    }
+    await cache.disconnect()
+  })
+
+  it('tells an error by the event of the call under onError: throw', async () => {
+    const cache = asCacheManager(createCache({ connection, namespace, onError: 'throw' }))
+    const told: unknown[] = []
+    for (const event of ['get', 'set', 'del'] as const) {
+      cache.on(event as 'get', ({ error }: { error?: unknown }) => told.push([event, error]))
+    }
+    connection.isolate()
+    const away = expect.objectContaining({ code: 'REDIS_UNAVAILABLE' })
+    try {
+      expect(await cache.get('a')).toBeUndefined()
+      await expect(cache.set('a', 1)).rejects.toEqual(away)
+      await expect(cache.del('a')).rejects.toEqual(away)
+    } finally {
+      connection.reset()
+    }
+    expect(told).toEqual([
+      ['get', away],
+      ['set', away],
+      ['del', away],
+    ])
+    await cache.disconnect()
+  })
+
+  it('refuses wrong options', () => {
+    expect(() => asCacheManager(createCache({ namespace }), { ttl: -1 })).toThrow('ttl')
+    expect(() =>
+      asCacheManager(createCache({ namespace }), { refreshThreshold: '1m' } as never),
+    ).toThrow('refreshThreshold')
+  })
+})
