@@ -99,7 +99,9 @@ export function assembleCache(resolved: ResolvedCacheOptions, shared?: LocalStor
   const extras = {
     ...parts,
     ttlMs: policy.ttlMs,
-    skewUs: ground.skewUs,
+    get skewUs() {
+      return ground.skewUs
+    },
     store: ground.structures,
     changing: (redisKey: string): void => changing(parts, redisKey),
   }

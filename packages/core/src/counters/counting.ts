@@ -53,7 +53,7 @@ const MOST_TRIES = 10
  * never resent, and reject when Redis cannot count, whatever `onError` says: no number would be right.
  */
 export function createCounting(deps: CountingDeps): Counting {
-  const { keyspace, tier, stamps, skewUs, failures, changing } = deps
+  const { keyspace, tier, stamps, failures, changing } = deps
 
   async function isAlive(text: string, redisKey: string): Promise<boolean> {
     const entry = decodeEntry(text, redisKey)
@@ -68,6 +68,8 @@ export function createCounting(deps: CountingDeps): Counting {
 
   async function add(redisKey: string, by: number, ttlMs: number): Promise<number> {
     if (!stamps.baseKnown) await stamps.learnBase()
+    // Whether it is a cluster may be known only once it is connected.
+    const { skewUs } = deps
     const request = { by, ttlMs, renew: 'create', stamp: stamps.base, skewUs } as const
     let reply = await tier.increment(redisKey, request)
     for (let tries = 1; reply.status === 'tagged'; tries++) {
