@@ -1,0 +1,115 @@
+import type { SourceId } from '@corral/connection'
+import type { Groups } from '../groups/groups.ts'
+import type { Latencies } from '../latency/latencies.ts'
+import { isOf, listen, type Tagged } from './listen.ts'
+
+/** What is counted from the messages of a cache, beside what it counts itself. */
+export interface CacheEventCounts {
+  /** Calls that stored or tried to, fills after loads included. */
+  storeCalls: number
+  deleteCalls: number
+  invalidations: number
+  loadFailures: number
+  /** Calls whose deadline passed before Redis answered. */
+  deadlineHits: number
+  /** Length of the entries that came from Redis, as far as the cache tells it. */
+  bytesRead: number
+  /** Length of the entries that were stored. */
+  bytesWritten: number
+}
+
+interface Timed extends Tagged {
+  readonly key: string
+  readonly duration: number | undefined
+}
+type Hit = Timed & { readonly tier: 'near' | 'remote' | 'memory'; readonly size?: number }
+/** One near hit that stands for `every` of them. */
+type NearSample = Timed & { readonly every: number }
+type Stored = Timed & { readonly stored: boolean; readonly size: number }
+type Loaded = Timed & { readonly outcome: string }
+type Failed = Tagged & { readonly code: string; readonly reason: string | undefined }
+
+export interface CacheEvents {
+  readonly counts: Readonly<CacheEventCounts>
+  stop(): void
+}
+
+/** Hears what one cache tells. */
+export function listenToCache(
+  id: SourceId,
+  latencies: Latencies,
+  groups: Groups | undefined,
+): CacheEvents {
+  const counts: CacheEventCounts = {
+    storeCalls: 0,
+    deleteCalls: 0,
+    invalidations: 0,
+    loadFailures: 0,
+    deadlineHits: 0,
+    bytesRead: 0,
+    bytesWritten: 0,
+  }
+  const nearHit = latencies.of('near-hit')
+  const hit = latencies.of('hit')
+  const miss = latencies.of('miss')
+  const set = latencies.of('set')
+  const remove = latencies.of('delete')
+  const invalidate = latencies.of('invalidate')
+  const load = latencies.of('load')
+  const leaseWait = latencies.of('lease-wait')
+
+  const stop = listen({
+    'corral:core:hit': (message: Hit) => {
+      if (!isOf(id, message)) return
+      const { tier, duration, size } = message
+      if (tier === 'near') {
+        groups?.add(message.key, 'nearHits', 1)
+        return
+      }
+      hit(duration)
+      if (size !== undefined) counts.bytesRead += size
+      groups?.add(message.key, 'hits', 1)
+    },
+    'corral:core:near-sample': (message: NearSample) => {
+      if (!isOf(id, message)) return
+      nearHit(message.duration)
+      groups?.add(message.key, 'nearHits', message.every)
+    },
+    'corral:core:miss': (message: Timed) => {
+      if (!isOf(id, message)) return
+      miss(message.duration)
+      groups?.add(message.key, 'misses', 1)
+    },
+    'corral:core:set': (message: Stored) => {
+      if (!isOf(id, message)) return
+      set(message.duration)
+      counts.storeCalls++
+      if (!message.stored) return
+      counts.bytesWritten += message.size
+      groups?.add(message.key, 'sets', 1)
+    },
+    'corral:core:delete': (message: Timed) => {
+      if (!isOf(id, message)) return
+      remove(message.duration)
+      counts.deleteCalls++
+    },
+    'corral:core:invalidate': (message: Tagged & { readonly duration: number }) => {
+      if (!isOf(id, message)) return
+      invalidate(message.duration)
+      counts.invalidations++
+    },
+    'corral:core:load': (message: Loaded) => {
+      if (!isOf(id, message)) return
+      load(message.duration)
+      if (message.outcome === 'failed') counts.loadFailures++
+      groups?.add(message.key, 'loads', 1)
+    },
+    'corral:core:lease-wait': (message: Timed) => {
+      if (isOf(id, message)) leaseWait(message.duration)
+    },
+    'corral:core:error': (message: Failed) => {
+      if (isOf(id, message) && message.reason === 'deadline') counts.deadlineHits++
+    },
+  })
+  return { counts, stop }
+}
