@@ -2,9 +2,8 @@ import { type FaultProxy, startProxy, startRedis, type TestRedis, waitFor } from
 import { describe, expect, it } from 'vitest'
 import { type Connection, defineScript, shareConnection } from '../../src/index.ts'
 import { type ClusterClient, type Driver, drivers, ignore } from '../guard/drivers.ts'
-import { guardedScripts, type WriteScripts } from '../guard/interleave.ts'
-import { unguardedScripts } from '../guard/mutants.ts'
 import { pause } from '../guard/pause.ts'
+import { nth, type Writes, writes, writesWithoutDeadline } from '../guard/writes.ts'
 import { beginMigration, endMigration, migrate, type Owner, ownerOf } from './slots.ts'
 
 const increment = defineScript({
@@ -15,7 +14,6 @@ const increment = defineScript({
 const DEADLINE_MS = 100
 const NEWER = '1000'
 const QUIET = { signals: false, onWarning: ignore, deadline: `${DEADLINE_MS}ms` } as const
-const kinds = ['set', 'count', 'remove'] as const
 
 interface Stage {
   readonly redis: TestRedis
@@ -55,11 +53,7 @@ async function withCluster(driver: Driver, run: (stage: Stage) => Promise<void>)
  * Writes to a slot that has moved to `to`: its old owner says MOVED, the new one cannot be reached
  * before the deadline. Newer values are written there directly, then everything is delivered.
  */
-async function writeWhileItMoves(
-  stage: Stage,
-  tag: string,
-  scripts: WriteScripts,
-): Promise<Outcome> {
+async function writeWhileItMoves(stage: Stage, tag: string, kinds: Writes): Promise<Outcome> {
   const { redis, proxyOf, client, connection } = stage
   const keys = Array.from({ length: 60 }, (_, i) => `{${tag}}:${i}`)
   const { owner: from, other: to } = await ownerOf(redis, keys[0]!)
@@ -72,7 +66,7 @@ async function writeWhileItMoves(
   proxyOf(to).blackHole('up')
   const told = await Promise.all(
     keys.map((key, i) =>
-      connection.scriptEach(scripts[kinds[i % 3]!], key, ['7']).then(
+      nth(kinds, i)(connection, key).then(
         () => undefined,
         () => key,
       ),
@@ -125,7 +119,7 @@ describe.each(drivers)('writes that failed ($name)', (driver) => {
       let failed = 0
       for (let round = 0; failed < 600; round++) {
         expect(round).toBeLessThan(15)
-        const outcome = await writeWhileItMoves(stage, `moving:${round}`, guardedScripts)
+        const outcome = await writeWhileItMoves(stage, `moving:${round}`, writes)
         expect(outcome.harmed).toBe(0)
         failed += outcome.failed
       }
@@ -133,7 +127,7 @@ describe.each(drivers)('writes that failed ($name)', (driver) => {
       expect(counted).toBeGreaterThan(0)
       expect(counted).toBeLessThanOrEqual(20)
       // Without the deadline in the script they would.
-      const mutant = await writeWhileItMoves(stage, 'mutant', unguardedScripts)
+      const mutant = await writeWhileItMoves(stage, 'mutant', writesWithoutDeadline)
       expect(mutant.harmed).toBeGreaterThan(0)
     })
   })

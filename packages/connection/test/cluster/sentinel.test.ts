@@ -2,7 +2,7 @@ import { startRedis, type TestRedis, waitFor } from '@corral/testing'
 import { describe, expect, it } from 'vitest'
 import { type Connection, isCorralError, shareConnection } from '../../src/index.ts'
 import { type Client, type Driver, drivers, ignore } from '../guard/drivers.ts'
-import { guardedScripts } from '../guard/interleave.ts'
+import { nth, writes } from '../guard/writes.ts'
 
 function open({ Redis }: Driver, redis: TestRedis): Client {
   const client = new Redis({
@@ -54,11 +54,8 @@ describe.each(drivers)('behind Sentinel ($name)', (driver) => {
 
     const [old] = redis.nodes.filter(({ role }) => role === 'master')
     await redis.pause(old)
-    const kinds = ['set', 'count', 'remove'] as const
     const errors = (
-      await Promise.allSettled(
-        keys.map((key, i) => connection.scriptEach(guardedScripts[kinds[i % 3]!], key, ['7'])),
-      )
+      await Promise.allSettled(keys.map((key, i) => nth(writes, i)(connection, key)))
     ).map((result) => (result.status === 'rejected' ? (result.reason as unknown) : undefined))
     expect(errors.every((error) => isCorralError(error, 'REDIS_UNAVAILABLE'))).toBe(true)
 
@@ -107,6 +104,10 @@ describe.each(drivers)('behind Sentinel ($name)', (driver) => {
     client.on('error', ignore)
     const connection = shareConnection(client, { signals: false, onWarning: ignore })
     await serves(connection)
+    const replica = redis.nodes.find(({ role }) => role === 'replica')!
+    await waitFor(async () => (await redis.commandOn(replica, 'GET', 'probe')) === 'here', {
+      what: 'replication',
+    })
     await redis.failover()
     await waitFor(
       () =>

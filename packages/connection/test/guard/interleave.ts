@@ -7,39 +7,10 @@ import {
   type TestRedis,
   waitFor,
 } from '@corral/testing'
-import {
-  type Connection,
-  defineEachScript,
-  type EachScript,
-  shareConnection,
-} from '../../src/index.ts'
+import { type Connection, shareConnection } from '../../src/index.ts'
 import { type Client, type Driver, ignore } from './drivers.ts'
 import { pause } from './pause.ts'
-
-/** The scripts of the three kinds of writes; a mutant can leave the deadline out of them. */
-export interface WriteScripts {
-  readonly set: EachScript
-  readonly count: EachScript
-  readonly remove: EachScript
-}
-
-export const guardedScripts: WriteScripts = {
-  set: defineEachScript({
-    name: 'test-set',
-    argsPerKey: 1,
-    lua: `for i, key in ipairs(KEYS) do redis.call('SET', key, ARGV[i + 1]) end return KEYS`,
-  }),
-  count: defineEachScript({
-    name: 'test-count',
-    argsPerKey: 1,
-    lua: `for i, key in ipairs(KEYS) do redis.call('INCRBY', key, ARGV[i + 1]) end return KEYS`,
-  }),
-  remove: defineEachScript({
-    name: 'test-remove',
-    argsPerKey: 1,
-    lua: `for _, key in ipairs(KEYS) do redis.call('DEL', key) end return KEYS`,
-  }),
-}
+import { nth, type Writes } from './writes.ts'
 
 /** How a write comes to be reported failed while it is still on its way. */
 export type Trouble =
@@ -65,7 +36,7 @@ export interface Outcome {
 }
 
 export interface Stage extends AsyncDisposable {
-  run(trouble: Trouble, scripts: WriteScripts, rounds: number): Promise<Outcome>
+  run(trouble: Trouble, writes: Writes, rounds: number): Promise<Outcome>
 }
 
 const PER_ROUND = 60
@@ -74,7 +45,6 @@ const DEADLINE_MS = 100
 const HEAL_AFTER_MS = [40, 150, 0, 70, 200, 20]
 /** A newer value, whatever the kind of write: a number, so that counters could add to it. */
 const NEWER = '1000'
-const kinds = ['set', 'count', 'remove'] as const
 
 /** One Redis, a guarded client behind a proxy, and a way past the proxy for the newer writes. */
 export async function setStage(driver: Driver): Promise<Stage> {
@@ -97,7 +67,7 @@ export async function setStage(driver: Driver): Promise<Stage> {
   const turns = new Map<Trouble, number>()
 
   return {
-    async run(trouble, scripts, rounds) {
+    async run(trouble, writes, rounds) {
       let failed = 0
       let harmed = 0
       for (let round = 0; round < rounds; round++) {
@@ -111,7 +81,7 @@ export async function setStage(driver: Driver): Promise<Stage> {
           client,
           connection,
           trouble,
-          scripts,
+          writes,
           healAfterMs,
           serial: serial++,
         })
@@ -137,7 +107,7 @@ interface Act {
   readonly client: Client
   readonly connection: Connection
   readonly trouble: Trouble
-  readonly scripts: WriteScripts
+  readonly writes: Writes
   readonly serial: number
   readonly healAfterMs: number
 }
@@ -149,7 +119,7 @@ async function act({
   client,
   connection,
   trouble,
-  scripts,
+  writes,
   serial,
   healAfterMs,
 }: Act): Promise<Outcome> {
@@ -169,7 +139,7 @@ async function act({
     // Some in one tick, some in the next ones.
     if (i % 3 === 2) await new Promise((resolve) => setImmediate(resolve))
     try {
-      await connection.scriptEach(scripts[kinds[i % 3]!], key, ['7'])
+      await nth(writes, i)(connection, key)
       return undefined
     } catch {
       // Told to have failed: whatever is written now is newer.

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { drivers } from './drivers.ts'
-import { guardedScripts, setStage, troubles } from './interleave.ts'
-import { unguardedScripts } from './mutants.ts'
+import { setStage, troubles } from './interleave.ts'
+import { writes, writesWithoutDeadline } from './writes.ts'
 
 describe.each(drivers)('$name', (driver) => {
   it('lets no write that was reported failed take effect after a newer one: 0 of 1,000', async () => {
@@ -10,7 +10,7 @@ describe.each(drivers)('$name', (driver) => {
     for (let set = 0; failed < 1_000; set++) {
       expect(set).toBeLessThan(10)
       for (const trouble of troubles) {
-        const outcome = await stage.run(trouble, guardedScripts, 2)
+        const outcome = await stage.run(trouble, writes, 2)
         expect(outcome, trouble).toMatchObject({ harmed: 0 })
         failed += outcome.failed
       }
@@ -20,7 +20,7 @@ describe.each(drivers)('$name', (driver) => {
   it('would let them without the deadline in the script', async () => {
     await using stage = await setStage(driver)
     for (const trouble of ['black hole', 'frozen server'] as const) {
-      const outcome = await stage.run(trouble, unguardedScripts, 1)
+      const outcome = await stage.run(trouble, writesWithoutDeadline, 1)
       expect(outcome.harmed, trouble).toBe(outcome.failed)
     }
   })
