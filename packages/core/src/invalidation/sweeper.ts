@@ -1,12 +1,5 @@
-import {
-  defineEachScript,
-  escapeGlob,
-  type Argument,
-  type Connection,
-  type EachScript,
-  isCorralError,
-} from '@corral/connection'
-import { sweepLua } from '../protocol/sweep-script.ts'
+import { escapeGlob, type Argument, type Connection, isCorralError } from '@corral/connection'
+import { SWEEP_ARGS, sweepArgs, sweepScript } from '../protocol/sweep-script.ts'
 import { SCAN_COUNT, sum } from './remove-keys.ts'
 
 /** What a stamp has made worthless. */
@@ -42,16 +35,8 @@ export interface SweeperDeps {
   readonly childPrefixes?: () => Iterable<string>
 }
 
-const ARGS_PER_KEY = 4
 /** It looks into every key: under 0.2 ms of the server's time. */
 const KEYS_PER_SCRIPT = 50
-
-const sweepScript: EachScript = defineEachScript({
-  name: 'sweep',
-  argsPerKey: ARGS_PER_KEY,
-  memory: 'shrink',
-  lua: sweepLua,
-})
 
 const FIRST_RETRY_MS = 100
 const LONGEST_RETRY_MS = 5_000
@@ -79,13 +64,13 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
     key: string,
     deep: boolean,
     children: ReadonlySet<string>,
-  ): [string, '0' | '1'] | undefined {
-    if (key.startsWith(own)) return [own, '1']
+  ): [prefix: string, timeless: boolean] | undefined {
+    if (key.startsWith(own)) return [own, true]
     if (!deep || !key.startsWith(`${namespace}:`)) return undefined
     const end = key.indexOf('::', namespace.length + 1)
     if (end < 0) return undefined
     const prefix = key.slice(0, end + 2)
-    return [prefix, children.has(prefix) ? '1' : '0']
+    return [prefix, children.has(prefix)]
   }
 
   /**
@@ -105,11 +90,11 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
         const claimed = claim(key, deep, children)
         if (claimed === undefined) continue
         keys.push(key)
-        args.push(stamp, skewUs, ...claimed)
+        args.push(...sweepArgs(stamp, skewUs, ...claimed))
       }
       for (let at = 0; at < keys.length; at += KEYS_PER_SCRIPT) {
         const part = keys.slice(at, at + KEYS_PER_SCRIPT)
-        const partArgs = args.slice(at * ARGS_PER_KEY, (at + part.length) * ARGS_PER_KEY)
+        const partArgs = args.slice(at * SWEEP_ARGS, (at + part.length) * SWEEP_ARGS)
         removed += sum(await connection.scriptMany(sweepScript, part, partArgs))
       }
       if (closed) break

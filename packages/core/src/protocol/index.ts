@@ -13,9 +13,9 @@ export { leaseToken } from './lease-token.ts'
 export { isDead, seenStamps, stampKills, type Stamps } from './liveness.ts'
 export { namespaceStampKey, refreshLeaseKey, tagStampKey } from './protocol-keys.ts'
 export { refreshArgs, refreshReply, refreshScript, type RefreshReply } from './refresh-script.ts'
-export { MAX_KEYS, type Outcome, type Script, type ScriptCall } from './script.ts'
-export { stampScript, type StampReply, type StampRequest } from './stamp-script.ts'
-export { sweepScript, type SweepReply, type SweepRequest } from './sweep-script.ts'
+export { MAX_KEYS } from './script.ts'
+export { stampArgs, stampScript } from './stamp-script.ts'
+export { sweepArgs, sweepScript } from './sweep-script.ts'
 export {
   composeEntry,
   decodeEntry,

@@ -1,57 +1,5 @@
-/**
- * A Lua script with the two ends of its wire contract. Scripts are constants: whatever varies travels in
- * KEYS and ARGV. Every key of one call lies in one slot, and nothing outside KEYS is touched.
- *
- * A script runs whole or not at all with respect to every other command. One that comes after its
- * deadline (server time) writes nothing. A full server (OOM under noeviction) never shows as an error
- * reply but as an outcome, and no script stores anything once memory is over the limit at its start.
- */
-export interface Script<Request, Reply> {
-  readonly name: string
-  readonly lua: string
-  /** How many keys a call takes; 'many' = 1 to MAX_KEYS. */
-  readonly keys: number | 'many'
-  encode(request: Request): ScriptCall
-  /** Turns Redis's reply into the script's own; the call tells how many results are due. */
-  decode(raw: unknown, call: ScriptCall): Reply
-}
-
-export interface ScriptCall {
-  readonly keys: readonly string[]
-  readonly args: readonly (string | number)[]
-}
-
 /** Most keys in one call, so that a script stays well under a millisecond. */
 export const MAX_KEYS = 100
-
-/** What became of one key. Numbers on the wire; the same in every script. */
-export type Outcome =
-  /** Done: stored, removed, extended, taken. */
-  | 'done'
-  /** The condition did not hold (lease gone, entry changed, nothing there); nothing was written. */
-  | 'lost'
-  /** The script came after its deadline; nothing was written. */
-  | 'late'
-  /** Redis is full; nothing was stored. */
-  | 'full'
-  /** The key holds another type (or no integer, for counters); it was left alone. */
-  | 'wrong-type'
-
-const OUTCOMES: ReadonlyMap<number, Outcome> = new Map<number, Outcome>([
-  [1, 'done'],
-  [0, 'lost'],
-  [-1, 'late'],
-  [-2, 'full'],
-  [-3, 'wrong-type'],
-])
-
-export const LATE = -1
-
-export function outcomeOf(raw: unknown): Outcome {
-  const outcome = OUTCOMES.get(Number(raw))
-  if (outcome === undefined) throw new TypeError(`unexpected outcome from a script: ${typeof raw}`)
-  return outcome
-}
 
 /** A time to live as PX takes it; 0 on the wire = forever. */
 export function wireTtl(ttlMs: number): number {
@@ -71,16 +19,6 @@ export const LUA_FAILED: string = `
 local function failed(reply, word)
   return type(reply) == 'table' and reply.err and string.find(reply.err, word, 1, true) ~= nil
 end`
-
-/**
- * First lines of every mutating script: `now` (server time, µs), the refusal of late calls, and
- * the two tests on error tables. ARGV[1] is the deadline in milliseconds of server time.
- */
-export const LUA_PRELUDE: string = `
-local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
-if now > ARGV[1] * 1000 then return -1 end${LUA_STAMPED}${LUA_FAILED}
-`
 
 /**
  * `holds(key, id)`: whether the key still holds what the caller has read. An id that begins with a brace is the

@@ -1,4 +1,5 @@
-import { LATE, LUA_PRELUDE, wireTtl, type Script } from './script.ts'
+import { defineScript, type Argument, type Script } from '@corral/connection'
+import { wireTtl } from './script.ts'
 
 /**
  * Invalidates tags or a namespace: moves stamps to max(previous + 1, server time in µs).
@@ -33,25 +34,10 @@ end
 return stamps
 `
 
-export interface StampRequest {
-  readonly keys: readonly string[]
-  /** Milliseconds of server time. */
-  readonly deadline: number
-  /** At least the longest ttl of the namespace; Infinity if anything in it lives forever. */
-  readonly ttlMs: number
-}
+/** For `connection.script`, so that no write of the same tick overtakes it. */
+export const stampScript: Script = defineScript({ name: 'stamp', memory: 'shrink', lua: stampLua })
 
-/** The stamps in µs, in the order of the keys; undefined if late. */
-export type StampReply = readonly number[] | undefined
-
-export const stampScript: Script<StampRequest, StampReply> = {
-  name: 'stamp',
-  lua: LUA_PRELUDE + stampLua,
-  keys: 'many',
-  encode({ keys, deadline, ttlMs }) {
-    return { keys, args: [deadline, wireTtl(ttlMs)] }
-  },
-  decode(raw) {
-    return Number(raw) === LATE ? undefined : (raw as unknown[]).map(Number)
-  },
+/** @param ttlMs at least the longest ttl of the namespace; Infinity if anything in it lives forever */
+export function stampArgs(ttlMs: number, above: number): Argument[] {
+  return [wireTtl(ttlMs), above]
 }

@@ -1,4 +1,4 @@
-import { LATE, LUA_PRELUDE, type Script } from './script.ts'
+import { defineEachScript, type Argument, type EachScript } from '@corral/connection'
 
 /**
  * Removes what a namespace's stamp has killed, of the keys that a SCAN returned.
@@ -38,29 +38,26 @@ end
 return results
 `
 
-export interface SweepRequest {
-  readonly keys: readonly string[]
-  /** Milliseconds of server time. */
-  readonly deadline: number
-  /** The namespace's stamp, µs. */
-  readonly stamp: number
-  readonly skewUs: number
-  /** `<namespace>::`; ACL key patterns do not filter SCAN, so it is checked again. */
-  readonly prefix: string
-}
+/** How many arguments {@link sweepArgs} gives. */
+export const SWEEP_ARGS = 4
 
-/** How many keys went; undefined if late. */
-export type SweepReply = number | undefined
-
-export const sweepScript: Script<SweepRequest, SweepReply> = {
+export const sweepScript: EachScript = defineEachScript({
   name: 'sweep',
-  lua: LUA_PRELUDE + sweepLua,
-  keys: 'many',
-  encode({ keys, deadline, stamp, skewUs, prefix }) {
-    return { keys, args: [deadline, ...keys.flatMap(() => [stamp, skewUs, prefix, '1'])] }
-  },
-  decode(raw) {
-    if (Number(raw) === LATE) return undefined
-    return (raw as unknown[]).reduce<number>((sum, gone) => sum + Number(gone), 0)
-  },
+  argsPerKey: SWEEP_ARGS,
+  memory: 'shrink',
+  lua: sweepLua,
+})
+
+/**
+ * @param stamp of the namespace, µs
+ * @param prefix ACL key patterns do not filter SCAN, so it is checked again
+ * @param timeless whether what carries no time goes as well
+ */
+export function sweepArgs(
+  stamp: number,
+  skewUs: number,
+  prefix: string,
+  timeless: boolean,
+): Argument[] {
+  return [stamp, skewUs, prefix, timeless ? '1' : '0']
 }

@@ -1,13 +1,7 @@
-import {
-  defineScript,
-  isCorralError,
-  type Connection,
-  type CorralError,
-  type Script,
-} from '@corral/connection'
+import { isCorralError, type Connection, type CorralError } from '@corral/connection'
 import { seenStamps, stampKills } from '../protocol/liveness.ts'
-import { MAX_KEYS, wireTtl } from '../protocol/script.ts'
-import { stampLua } from '../protocol/stamp-script.ts'
+import { MAX_KEYS } from '../protocol/script.ts'
+import { stampArgs, stampScript } from '../protocol/stamp-script.ts'
 import { createStampCopies, createStampCopy, type StampCopy } from './stamp-copies.ts'
 import { baseStampKeys, deepStampKey, stampKeyOfTag } from './stamp-keys.ts'
 import { stampOffice } from './stamp-office.ts'
@@ -73,9 +67,6 @@ export interface StampBookDeps {
   /** Most tags whose stamps are kept in memory. @defaultValue 10_000 */
   readonly maxTags?: number
 }
-
-/** For {@link Connection.script}, so that no write of the same tick overtakes it. */
-const stampCommand: Script = defineScript({ name: 'stamp', memory: 'shrink', lua: stampLua })
 
 /** Tags' stamps live at least this long: other processes' entries may live longer than ours. */
 const SHORTEST_STAMP_MS = 24 * 3_600_000
@@ -224,7 +215,7 @@ export function createStampBook(deps: StampBookDeps): StampBook {
   ): Promise<number[] | undefined> {
     const attempt = office.attempt()
     try {
-      const reply = await connection.script(stampCommand, keys, [wireTtl(ttlMs), above])
+      const reply = await connection.script(stampScript, keys, stampArgs(ttlMs, above))
       const stamps = (reply as unknown[]).map(Number)
       keys.forEach((key, index) => office.tell(key, stamps[index] as number))
       office.release(keys, attempt)
