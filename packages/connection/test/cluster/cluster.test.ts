@@ -231,6 +231,22 @@ describe.each(drivers)('a cluster ($name)', (driver) => {
     client.disconnect()
   })
 
+  it('comes back after all of its nodes were gone', async () => {
+    const client = open(driver)
+    await using connection = shareConnection(client, QUIET)
+    await connection.set('warm', 'up', { deadlineMs: 5_000 })
+    const running = load(connection, KEYS)
+    await Promise.all(redis.nodes.map((node) => redis.kill(node)))
+    await waitFor(() => running.seen.refused > 20, { what: 'refusals' })
+    await Promise.all(redis.nodes.map((node) => redis.restart(node)))
+    await waitFor(() => allThere(connection), { what: 'all keys', timeout: 30_000 })
+    const seen = await running.stop()
+    expect(seen.foreign).toEqual([])
+    expect(seen.slowest).toBeLessThan(2 * 200 + 150)
+    await waitFor(() => connection.available, { what: 'all masters' })
+    client.disconnect()
+  })
+
   it('lives through a planned failover, a killed and a frozen master', async () => {
     const client = open(driver)
     await using connection = shareConnection(client, QUIET)
