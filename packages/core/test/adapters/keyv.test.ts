@@ -283,9 +283,10 @@ describe('the store', () => {
     ['a ttl in words', { namespace: 'a', ttl: '1h' }],
     ['a near cache of a wrong kind', { namespace: 'a', near: 'yes' }],
     ['a wrong option of the near cache', { namespace: 'a', near: { max: 1 } }],
+    ['a share of memory that is none', { namespace: 'a', maxMemoryShare: 2 }, RangeError],
     ['a wrong onError', { namespace: 'a', onError: 'ignore' }],
-  ])('refuses %s', (_name, wrong) => {
-    expect(() => createKeyvStore({ connection, ...wrong } as never)).toThrow(TypeError)
+  ])('refuses %s', (_name, wrong, kind: new () => Error = TypeError) => {
+    expect(() => createKeyvStore({ connection, ...wrong } as never)).toThrow(kind)
   })
 
   it('refuses a namespace with a glob from Keyv', () => {
@@ -302,6 +303,37 @@ describe('the store', () => {
     expect(await server.command('PTTL', 'shop::a')).toBe(-1)
     await expect(store.set('a', '{"value":1}', Number.NaN)).rejects.toThrow('ttl')
     await expect(store.set('a', { value: 1 })).rejects.toThrow('serializer')
+  })
+
+  it('stores nothing on a full Redis, and takes the older value away', async () => {
+    const store = storeOf('shop')
+    const heard = vi.fn()
+    store.on('error', heard)
+    await store.set('a', '{"value":1}')
+    await store.set('b', '{"value":1}')
+    await server.command('CONFIG', 'SET', 'maxmemory', '1')
+    try {
+      expect(await store.set('a', '{"value":2}')).toBe(false)
+      expect(await store.get('a')).toBeUndefined()
+      expect(await store.set('c', '{"value":2}')).toBe(false)
+      expect(await store.get('b')).toBe('{"value":1}')
+      expect(heard.mock.calls.map(([error]) => (error as { code: string }).code)).toEqual([
+        'REDIS_FULL',
+        'REDIS_FULL',
+      ])
+    } finally {
+      await server.command('CONFIG', 'SET', 'maxmemory', '0')
+    }
+    await vi.waitFor(async () => expect(await store.set('a', '{"value":3}')).toBe(true), {
+      timeout: 15_000,
+    })
+  })
+
+  it('refuses a value over the limit', async () => {
+    const store = storeOf('shop')
+    await store.set('a', '{"value":1}')
+    expect(await store.set('a', `{"value":"${'x'.repeat(1_100_000)}"}`)).toBe(false)
+    expect(await store.get('a')).toBeUndefined()
   })
 
   it('rejects under onError: throw', async () => {

@@ -1,6 +1,7 @@
 import { escapeGlob, isCorralError, shareConnection, type Keyspace } from '@corral/connection'
 import { traceChannel, type Operation } from '../../trace.ts'
 import { createEntryReader, type EntryReader } from './entry-reader.ts'
+import { createEntryWriter } from './entry-writer.ts'
 import { px, resolveKeyvStoreOptions, type KeyvStoreOptions } from './options.ts'
 
 /** Called with what went wrong. */
@@ -75,6 +76,7 @@ export function createKeyvStore(options: KeyvStoreOptions): KeyvStore {
   const settings = resolveKeyvStoreOptions(options)
   const connection = shareConnection(settings.connection)
   const { maxValueBytes } = connection
+  const writer = createEntryWriter(connection, settings.maxMemoryShare)
   const listeners = new Set<ErrorListener>()
   const readers = new Map<string, EntryReader>()
   let named = settings.namespace
@@ -157,11 +159,8 @@ export function createKeyvStore(options: KeyvStoreOptions): KeyvStore {
     }
     try {
       // An end in the past: nobody may read it, so nothing is kept.
-      if (ttl !== undefined && ttl < 0) await remove(reader, redisKey)
-      else {
-        const ttlMs = ttl ? px(ttl) : settings.ttlMs
-        await reader.writing(redisKey, () => connection.set(redisKey, value, { ttlMs }))
-      }
+      if (ttl !== undefined && ttl < 0) await writer.remove(reader, redisKey)
+      else await writer.store(reader, redisKey, value, ttl ? px(ttl) : settings.ttlMs)
       return true
     } catch (error) {
       absorb('set', error)
@@ -169,21 +168,11 @@ export function createKeyvStore(options: KeyvStoreOptions): KeyvStore {
     }
   }
 
-  function remove(reader: EntryReader, redisKey: string): Promise<boolean> {
-    return reader.writing(redisKey, () => connection.delete(redisKey))
-  }
-
-  /** Calls of one tick share their scripts, so a page of SCAN is one command. */
-  async function removeAll(reader: EntryReader, redisKeys: readonly string[]): Promise<boolean> {
-    const gone = await Promise.all(redisKeys.map((redisKey) => remove(reader, redisKey)))
-    return gone.includes(true)
-  }
-
   async function deleteMany(keys: readonly string[]): Promise<boolean> {
     const reader = reading()
     const redisKeys = keys.map((key) => reader.keyspace.key(key))
     try {
-      return await removeAll(reader, redisKeys)
+      return await writer.removeAll(reader, redisKeys)
     } catch (error) {
       absorb('delete', error)
       return false
@@ -201,7 +190,7 @@ export function createKeyvStore(options: KeyvStoreOptions): KeyvStore {
   async function clear(): Promise<void> {
     const reader = reading()
     try {
-      for await (const page of pages(reader.keyspace)) await removeAll(reader, page)
+      for await (const page of pages(reader.keyspace)) await writer.removeAll(reader, page)
     } catch (error) {
       absorb('delete', error)
     }
@@ -248,6 +237,7 @@ export function createKeyvStore(options: KeyvStoreOptions): KeyvStore {
       return Promise.all(entries.map(({ key, value, ttl }) => set(key, value, ttl)))
     },
     async disconnect() {
+      writer.close()
       for (const reader of readers.values()) reader.close()
       await connection.close()
     },

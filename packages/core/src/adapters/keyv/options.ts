@@ -44,6 +44,8 @@ export interface KeyvStoreOptions {
    * one more connection. While that is lost, nothing is served from here. @defaultValue false
    */
   readonly near?: boolean | KeyvNearOptions
+  /** Share of the server's `maxmemory` from which on no values are stored. Over 0 to 1. @defaultValue 0.8 */
+  readonly maxMemoryShare?: number
   /** Longest Redis key in bytes; longer ones end in a digest. 64 to 65 536. @defaultValue 250 */
   readonly maxKeyLength?: number
 }
@@ -56,6 +58,7 @@ export interface ResolvedKeyvStoreOptions {
   readonly ttlMs: number
   readonly degrade: boolean
   readonly near: ResolvedKeyvNear | undefined
+  readonly maxMemoryShare: number
   readonly keyspaceOf: (namespace: string) => Keyspace
 }
 
@@ -71,6 +74,7 @@ const known: ReadonlySet<string> = new Set([
   'ttl',
   'onError',
   'near',
+  'maxMemoryShare',
   'maxKeyLength',
 ] satisfies (keyof KeyvStoreOptions)[])
 
@@ -91,7 +95,8 @@ export function resolveKeyvStoreOptions(options: KeyvStoreOptions): ResolvedKeyv
       throw new TypeError(`${name}: is no option of createKeyvStore (${[...known].join(', ')})`)
     }
   }
-  const { connection, namespace, ttl = 0, onError = 'degrade', near, maxKeyLength } = options
+  const { connection, namespace, ttl = 0, onError = 'degrade', near } = options
+  const { maxMemoryShare = 0.8, maxKeyLength } = options
   if (typeof connection !== 'object' || connection === null) {
     throw new TypeError(
       `connection: must be an ioredis client, a BullMQ queue or a Connection, received ${describeValue(connection)}`,
@@ -99,6 +104,11 @@ export function resolveKeyvStoreOptions(options: KeyvStoreOptions): ResolvedKeyv
   }
   if (onError !== 'degrade' && onError !== 'throw') {
     throw new TypeError(`onError: must be 'degrade' or 'throw', received ${describeValue(onError)}`)
+  }
+  if (typeof maxMemoryShare !== 'number' || !(maxMemoryShare > 0 && maxMemoryShare <= 1)) {
+    throw new RangeError(
+      `maxMemoryShare: must be over 0 and at most 1, received ${describeValue(maxMemoryShare)}`,
+    )
   }
   const keyspaceOf = (name: string): Keyspace =>
     createKeyspace({ namespace: name, ...(maxKeyLength !== undefined && { maxKeyLength }) })
@@ -109,6 +119,7 @@ export function resolveKeyvStoreOptions(options: KeyvStoreOptions): ResolvedKeyv
     ttlMs: checkTtl(ttl),
     degrade: onError === 'degrade',
     near: resolveNear(near),
+    maxMemoryShare,
     keyspaceOf,
   }
 }

@@ -99,6 +99,24 @@ describe('the switches of a test cache', () => {
     await cache.close()
   })
 
+  it('down and full: counters and structures reject, as no answer of theirs would be right', async () => {
+    const { cache, redis } = createTestCache()
+    const away = { code: 'REDIS_UNAVAILABLE' }
+    await cache.increment('count')
+    await cache.asHash('hash').hset('field', 1)
+    redis.down()
+    await expect(cache.increment('count')).rejects.toMatchObject(away)
+    await expect(cache.asHash('hash').hset('field', 2)).rejects.toMatchObject(away)
+    expect(await cache.asHash('hash').hget('field')).toBeUndefined()
+    redis.full()
+    await expect(cache.increment('other')).rejects.toMatchObject({ code: 'REDIS_FULL' })
+    await expect(cache.asHash('new').hset('field', 2)).rejects.toMatchObject({ code: 'REDIS_FULL' })
+    redis.up()
+    expect(await cache.increment('count')).toBe(2)
+    expect(await cache.asHash('hash').hget('field')).toBe(1)
+    await cache.close()
+  })
+
   it('hang: each call ends with its deadline', async () => {
     const { cache, clock, redis } = createTestCache({ onError: 'throw' })
     redis.hang()

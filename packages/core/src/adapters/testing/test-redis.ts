@@ -51,6 +51,10 @@ function away(reason: string): CorralError {
   return new CorralError('REDIS_UNAVAILABLE', 'the Redis of this test is away', { reason })
 }
 
+function full(): CorralError {
+  return new CorralError('REDIS_FULL', 'the Redis of this test is full')
+}
+
 /** Puts switches before a memory tier. */
 export function switchMemory(memory: MemoryTier, clock: Clock): SwitchedMemory {
   const later: (() => unknown)[] = []
@@ -89,14 +93,36 @@ export function switchMemory(memory: MemoryTier, clock: Clock): SwitchedMemory {
     if (state === 'down') return Promise.reject(away('not-ready'))
     if (state === 'hanging') return noAnswer()
     if (state === 'full' && storing.has(name)) {
-      return Promise.reject(new CorralError('REDIS_FULL', 'the Redis of this test is full'))
+      return Promise.reject(full())
     }
     return run(...args)
+  }
+
+  /** Structures stand beside the entries; a call on them is done or not, without a wait. */
+  const cells: MemoryTier['cells'] = {
+    find(redisKey) {
+      requireAnswer(false)
+      return memory.cells.find(redisKey)
+    },
+    put(redisKey, structure, ttlMs) {
+      requireAnswer(true)
+      memory.cells.put(redisKey, structure, ttlMs)
+    },
+    drop(redisKey) {
+      requireAnswer(false)
+      memory.cells.drop(redisKey)
+    },
+  }
+
+  function requireAnswer(stores: boolean): void {
+    if (!isReachable()) throw away(state === 'down' ? 'not-ready' : 'deadline')
+    if (stores && state === 'full') throw full()
   }
 
   const tier = new Proxy(memory, {
     get(target, name: string) {
       if (name === 'available') return isReachable() && target.available
+      if (name === 'cells') return cells
       const own: unknown = Reflect.get(target, name)
       if (typeof own !== 'function' || local.has(name)) return own
       return (...args: unknown[]) => call(name, own as (...args: unknown[]) => unknown, args)
