@@ -25,7 +25,9 @@ export function lockTimeout(
   reason: TimeoutReason,
 ): CorralError<'LOCK_TIMEOUT'> {
   const why = reason === 'held' ? 'others hold it' : 'Redis answered after its ttl'
-  return new CorralError('LOCK_TIMEOUT', `${what}: not got within ${waitMs} ms (${why})`, { reason })
+  return new CorralError('LOCK_TIMEOUT', `${what}: not got within ${waitMs} ms (${why})`, {
+    reason,
+  })
 }
 
 /**

@@ -9,8 +9,9 @@ import type { ResolvedAcquire } from './options.ts'
 import { traceChannel } from './trace.ts'
 import { createHandOverGuard } from './waiting/guard.ts'
 import { createJournal } from './waiting/journal.ts'
-import { type Asked, createLine, entryOf, type Line, type Places } from './waiting/line.ts'
+import { createLine, type Line, type Places } from './waiting/line.ts'
 import { createMailbox } from './waiting/mailbox.ts'
+import { type Asked, entryOf } from './waiting/ticket.ts'
 
 /** What a caller holds, waits for, or is still to give back. */
 export interface LocksStats {
@@ -47,7 +48,9 @@ export function createLockService(connection: Connection, namespace: string): Lo
   const { clock } = connection
   const guard = createHandOverGuard()
   const mailbox = createMailbox(connection)
-  const journal = createJournal(connection, (engine, token, until) => guard.watch(engine, token, until))
+  const journal = createJournal(connection, (engine, token, until) =>
+    guard.watch(engine, token, until),
+  )
   const lines = new Map<string, Line>()
   const held = new Map<string, Lock>()
   const asking = new Set<string>()
@@ -163,7 +166,8 @@ export function createLockService(connection: Connection, namespace: string): Lo
   ): Promise<Grant> {
     const id = lineId(engine, places)
     // Of those in one process who come at once, one asks and the others stand behind.
-    if (lines.has(id) || asking.has(id)) return lineOf(id, engine, places).acquire(options, startedAt)
+    if (lines.has(id) || asking.has(id))
+      return lineOf(id, engine, places).acquire(options, startedAt)
     if (places === 'shared') asking.add(id)
     try {
       const reply = await attempt(engine, options, (token) => {
@@ -239,4 +243,3 @@ export function createLockService(connection: Connection, namespace: string): Lo
 function lineId({ key, mode }: Engine, places: Places): string {
   return places === 'shared' ? key : `${mode} ${key}`
 }
-

@@ -45,7 +45,10 @@ export interface Locks {
    */
   acquire(name: string, options?: AcquireOptions): Promise<Lock>
   /** Takes the lock if it is free now. */
-  tryAcquire(name: string, options?: Omit<AcquireOptions, 'wait' | 'retry'>): Promise<Lock | undefined>
+  tryAcquire(
+    name: string,
+    options?: Omit<AcquireOptions, 'wait' | 'retry'>,
+  ): Promise<Lock | undefined>
   /**
    * Takes all of them or none, in an order of its own so that two callers cannot block each other.
    *
@@ -157,7 +160,8 @@ export function createLocks(options: LocksOptions): Locks {
 
   async function list(): Promise<LockInfo[]> {
     const found = new Set<string>()
-    for await (const page of connection.scan(keys.mutexPattern)) for (const key of page) found.add(key)
+    for await (const page of connection.scan(keys.mutexPattern))
+      for (const key of page) found.add(key)
     const all = await Promise.all(
       [...found].map(async (key): Promise<[string | undefined, Snapshot]> => {
         const name = keys.mutexName(key)

@@ -3,7 +3,12 @@ import type { Engine } from './engine/engine.ts'
 import { lockInfo, type LockInfo } from './lock-info.ts'
 import type { LockService } from './lock-service.ts'
 import type { Lock } from './lock/lock.ts'
-import { type AcquireOptions, resolveAcquire, type ResolvedDefaults, type UsingOptions } from './options.ts'
+import {
+  type AcquireOptions,
+  resolveAcquire,
+  type ResolvedDefaults,
+  type UsingOptions,
+} from './options.ts'
 import { traceChannel } from './trace.ts'
 import { eitherSignal, type LockContext, runUnder } from './using.ts'
 import type { Places } from './waiting/line.ts'
@@ -51,8 +56,7 @@ export function createNamedLock(
       const signal = eitherSignal(lock.signal, call.signal)
       return runUnder(lock, { signal, fencingToken: lock.fencingToken }, body, onReleaseError)
     },
-    acquire: async (options) =>
-      service.acquire(engine, places, resolveAcquire(options, defaults)),
+    acquire: async (options) => service.acquire(engine, places, resolveAcquire(options, defaults)),
     tryAcquire: async (options) => service.tryAcquire(engine, resolveAcquire(options, defaults)),
     inspect: async () => lockInfo(name, await engine.inspect(), engine.clock),
     async release(token) {

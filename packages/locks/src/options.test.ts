@@ -18,21 +18,21 @@ describe('options of createLocks', () => {
     })
   })
 
-  it.each([
+  it.each<[object, RegExp]>([
     [{ namespace: '' }, /namespace/],
     [{ namespace: 'bull' }, /bull/],
-    [{ ttl: '10ms' as const }, /ttl: must lie/],
+    [{ ttl: '10ms' }, /ttl: must lie/],
     [{ ttl: -1 }, /ttl/],
-    [{ ttl: '25h' as const }, /ttl: must lie/],
+    [{ ttl: '25h' }, /ttl: must lie/],
     [{ wait: 500 }, /did you mean '500ms'/],
-    [{ wait: '2h' as const }, /wait: must lie/],
-    [{ retry: { delay: '1ms' as const } }, /retry.delay/],
+    [{ wait: '2h' }, /wait: must lie/],
+    [{ retry: { delay: '1ms' } }, /retry.delay/],
     [{ retry: { attempts: 1.5 } }, /retry.attempts/],
-    [{ retry: { count: 3 } as object }, /unknown option 'count'/],
-    [{ fenceRetention: '1h' as const }, /fenceRetention/],
+    [{ retry: { count: 3 } }, /unknown option 'count'/],
+    [{ fenceRetention: '1h' }, /fenceRetention/],
     [{ replicas: 17 }, /replicas.count/],
     [{ replicas: { count: 1, timeout: 200 } }, /did you mean/],
-    [{ waits: 3 } as object, /unknown option 'waits'/],
+    [{ waits: 3 }, /unknown option 'waits'/],
   ])('are refused when wrong: %j', (wrong, message) => {
     expect(() => resolveLocksOptions({ ...base, ...wrong })).toThrow(message)
   })

@@ -137,7 +137,12 @@ export function resolveLocksOptions(options: LocksOptions): ResolvedLocks {
   return {
     ...resolveDefaults(options, BUILT_IN),
     keyspace: createKeyspace({ namespace }),
-    keepMs: within(toMilliseconds(fenceRetention, 'fenceRetention'), 'fenceRetention', 2 * DAY_MS, 3650 * DAY_MS),
+    keepMs: within(
+      toMilliseconds(fenceRetention, 'fenceRetention'),
+      'fenceRetention',
+      2 * DAY_MS,
+      3650 * DAY_MS,
+    ),
     replicas: replicas === undefined ? undefined : resolveReplicas(replicas),
   }
 }
@@ -155,7 +160,12 @@ function resolveReplicas(given: number | ReplicaOptions): ResolvedReplicas | und
   return {
     count: whole(count, 'replicas.count', 1, 16),
     connection,
-    timeoutMs: within(toShortMilliseconds(timeout, 'replicas.timeout'), 'replicas.timeout', 10, 10_000),
+    timeoutMs: within(
+      toShortMilliseconds(timeout, 'replicas.timeout'),
+      'replicas.timeout',
+      10,
+      10_000,
+    ),
   }
 }
 

@@ -30,7 +30,9 @@ describe('the fence in SQL', () => {
     const [db, run] = await table()
     const accounts = createSqlFence({ table: 'accounts' })
     async function balance(): Promise<number> {
-      const { rows } = await db.query<{ balance: number }>('SELECT balance FROM accounts WHERE id = 1')
+      const { rows } = await db.query<{ balance: number }>(
+        'SELECT balance FROM accounts WHERE id = 1',
+      )
       return rows[0]?.balance ?? -1
     }
     // The first holder claims, reads and is stopped; the second claims and reads.
@@ -118,7 +120,9 @@ describe('a restart without persistence', () => {
           accepted++
         },
       ]
-      const results = await Promise.allSettled((round % 2 === 0 ? steps : steps.toReversed()).map((step) => step()))
+      const results = await Promise.allSettled(
+        (round % 2 === 0 ? steps : steps.toReversed()).map((step) => step()),
+      )
       expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(1)
     }
     expect(Number(await fence.read('count', Number.MAX_SAFE_INTEGER))).toBe(accepted)

@@ -9,7 +9,9 @@ it('a fair lock is handed out in order over 10,000 acquisitions from 4 processes
     host: redis.host,
     port: redis.port,
     onPush(line) {
-      const token = / lua\] "RPUSH" "corral:lock:\{shop::line\}:queue" "(\S+) /.exec(String(line))?.[1]
+      const token = / lua\] "RPUSH" "corral:lock:\{shop::line\}:queue" "(\S+) /.exec(
+        String(line),
+      )?.[1]
       if (token !== undefined) queued.push(token)
     },
   })

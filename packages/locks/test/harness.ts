@@ -1,3 +1,4 @@
+import { shareConnection } from '@corral/connection'
 import { startRedis, type TestRedis } from '@corral/testing'
 import { Redis } from 'ioredis'
 import { createLocks, type Locks, type LocksOptions } from '../src/index.ts'
@@ -8,6 +9,8 @@ export interface Bench extends AsyncDisposable {
   /** A client whose owner is BullMQ, say. */
   client(options?: { port?: number; host?: string }): Redis
   locks(options?: Partial<LocksOptions>, client?: object): Locks
+  /** Of the connections that are opened from now on. */
+  deadline: '200ms' | '2s'
 }
 
 export async function openBench(redis?: TestRedis): Promise<Bench> {
@@ -15,6 +18,7 @@ export async function openBench(redis?: TestRedis): Promise<Bench> {
   const undo: (() => unknown)[] = []
   const bench: Bench = {
     redis: server,
+    deadline: '2s',
     client({ port = server.port, host = server.host } = {}) {
       const client = new Redis(port, host, {
         socketTimeout: 15_000,
@@ -26,7 +30,10 @@ export async function openBench(redis?: TestRedis): Promise<Bench> {
       return client
     },
     locks(options = {}, client = bench.client()) {
-      const locks = createLocks({ connection: client, namespace: 'shop', ...options })
+      // A busy machine may take longer than the default over a command.
+      const connection = shareConnection(client, { deadline: bench.deadline })
+      const locks = createLocks({ connection, namespace: 'shop', ...options })
+      undo.push(() => connection.close())
       undo.push(() => locks.close())
       return locks
     },
@@ -36,4 +43,10 @@ export async function openBench(redis?: TestRedis): Promise<Bench> {
     },
   }
   return bench
+}
+
+/** The names of what is held, in one order. */
+export async function heldNames(locks: Locks): Promise<string[]> {
+  const names = (await locks.list()).map(({ name }) => name ?? '?')
+  return names.toSorted((a, b) => (a < b ? -1 : 1))
 }

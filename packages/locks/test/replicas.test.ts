@@ -37,7 +37,9 @@ describe('replicas: 1', () => {
     const client = clientOf(master!.port)
     const locks = createLocks({ connection: client, namespace: 'shop', replicas: 1 })
     const lock = await waitFor(() => locks.tryAcquire('synced'))
-    expect(String(await pair.commandOn(1, 'HGET', 'corral:lock:{shop::synced}', 't'))).toBe(lock.token)
+    expect(String(await pair.commandOn(1, 'HGET', 'corral:lock:{shop::synced}', 't'))).toBe(
+      lock.token,
+    )
     await lock.extend()
     await lock.release()
     // Waiters are woken as ever.
@@ -103,8 +105,12 @@ describe('replicas: 1', () => {
 
   it('refuses a count that cannot be meant', () => {
     const client = clientOf(pair.nodes[0]!.port)
-    expect(() => createLocks({ connection: client, namespace: 'shop', replicas: 17 })).toThrow(RangeError)
-    expect(() => createLocks({ connection: client, namespace: 'shop', replicas: -1 })).toThrow(RangeError)
+    expect(() => createLocks({ connection: client, namespace: 'shop', replicas: 17 })).toThrow(
+      RangeError,
+    )
+    expect(() => createLocks({ connection: client, namespace: 'shop', replicas: -1 })).toThrow(
+      RangeError,
+    )
     client.disconnect()
   })
 })

@@ -1,7 +1,14 @@
 import type { Clock, Connection } from '@corral/connection'
 import type { LockScripts } from '../scripts/lock-scripts.ts'
 import type { LockKind } from '../trace.ts'
-import type { Attempted, AttemptRequest, Grant, Released, ReleaseRequest, Snapshot } from './replies.ts'
+import type {
+  Attempted,
+  AttemptRequest,
+  Grant,
+  Released,
+  ReleaseRequest,
+  Snapshot,
+} from './replies.ts'
 import { readAttempt, readRelease, readSnapshot } from './replies.ts'
 import type { ReplicaCheck } from './replica-check.ts'
 

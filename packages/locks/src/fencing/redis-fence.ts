@@ -70,7 +70,12 @@ export function createRedisFence(options: RedisFenceOptions): RedisFence {
   const connection = shareConnection(options.connection)
   const keyOf = (key: string): string => ownKey('fenced', keyspace.key(key))
 
-  async function run(script: EachScript, key: string, token: number, value: string): Promise<unknown> {
+  async function run(
+    script: EachScript,
+    key: string,
+    token: number,
+    value: string,
+  ): Promise<unknown> {
     const [accepted, found] = (await connection.scriptEach(script, keyOf(key), [
       token,
       value,
@@ -81,7 +86,8 @@ export function createRedisFence(options: RedisFenceOptions): RedisFence {
 
   const close = (): Promise<void> => connection.close()
   return {
-    read: async (key, token) => ((await run(readScript, key, token, '')) as string | undefined) ?? null,
+    read: async (key, token) =>
+      ((await run(readScript, key, token, '')) as string | undefined) ?? null,
     async write(key, value, token) {
       await run(writeScript, key, token, value)
     },

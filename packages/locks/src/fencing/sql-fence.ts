@@ -60,7 +60,9 @@ export function createSqlFence(options: SqlFenceOptions): SqlFence {
   const key = identifier(options.key ?? 'id', 'key')
   const fence = identifier(options.fence ?? 'fence', 'fence')
   if (placeholders !== '$1' && placeholders !== '?') {
-    throw new TypeError(`placeholders: must be '$1' or '?', received ${describeValue(placeholders)}`)
+    throw new TypeError(
+      `placeholders: must be '$1' or '?', received ${describeValue(placeholders)}`,
+    )
   }
   const at = (n: number): string => (placeholders === '?' ? '?' : `$${n}`)
   // `?` has no numbers, so the token is given twice in the order of the text.

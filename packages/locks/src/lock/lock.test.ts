@@ -159,6 +159,17 @@ describe('a release', () => {
     expect(abandoned).toEqual(['t'])
   })
 
+  it('that arrives after the end of a lock that was held when it was sent is none too late', async () => {
+    let arrive: (held: boolean) => void = () => {}
+    releases = () => new Promise((resolve) => (arrive = resolve))
+    const lock = lockOf(false)
+    await clock.advance(TTL_MS - MARGIN_MS - 1)
+    const released = lock.release()
+    await clock.advance(MARGIN_MS + 2)
+    arrive(false)
+    await expect(released).resolves.toBeUndefined()
+  })
+
   it('of a lock that is held by another one now says so; a dispose does not', async () => {
     releases = () => Promise.resolve(false)
     const lock = lockOf(false)

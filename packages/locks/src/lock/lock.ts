@@ -1,4 +1,9 @@
-import { type CorralError, type Duration, isCorralError, type TimerHandle } from '@corral/connection'
+import {
+  type CorralError,
+  type Duration,
+  isCorralError,
+  type TimerHandle,
+} from '@corral/connection'
 import type { Engine } from '../engine/engine.ts'
 import type { Grant } from '../engine/replies.ts'
 import { lockLost, type LossReason } from '../errors.ts'
@@ -242,5 +247,6 @@ async function giveBack(hold: Hold, gone: CorralError<'LOCK_LOST'> | undefined):
     }
   }
   if (gone !== undefined) throw gone
-  if (!acknowledged) throw lose(hold, 'taken')
+  // Ran out on the way: it was held when it was given back, and is free now.
+  if (!acknowledged && engine.clock.now() < hold.until) throw lose(hold, 'taken')
 }

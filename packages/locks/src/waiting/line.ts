@@ -1,13 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import { type Connection, isCorralError, type TimerHandle } from '@corral/connection'
 import type { Engine } from '../engine/engine.ts'
-import { type Attempted, type Busy, type Grant, isGrant, type ReleaseRequest } from '../engine/replies.ts'
+import {
+  type Attempted,
+  type Busy,
+  type Grant,
+  isGrant,
+  type ReleaseRequest,
+} from '../engine/replies.ts'
 import { validUntil } from '../lock/validity.ts'
 import type { ResolvedAcquire } from '../options.ts'
 import type { HandOverGuard } from './guard.ts'
 import type { Journal } from './journal.ts'
 import { lookDelay } from './look-delay.ts'
 import type { Mailbox } from './mailbox.ts'
+import { type Asked, createTicket, entryOf, type Ticket } from './ticket.ts'
 import { createWaiter, type Waiter } from './waiter.ts'
 
 /**
@@ -44,31 +51,6 @@ export interface Line {
   close(error: unknown): void
 }
 
-/** A request that found the lock held. */
-export interface Asked {
-  readonly token: string
-  /** Its place in Redis's line; empty when it has none. */
-  readonly entry: string
-  readonly busy: Busy
-}
-
-/** A place in Redis's line, or one that is being asked for. */
-interface Ticket {
-  readonly token: string
-  readonly ttlMs: number
-  readonly waiter: Waiter | undefined
-  entry: string
-  /** Redis has answered about it, or about one that it follows: from now on an outage is sat out. */
-  known: boolean
-  /** Redis has been told its entry. */
-  queued: boolean
-  /** A request about it is out. At most one is, so that none can take effect after its end. */
-  asking: boolean
-  /** Word came that the lock was handed to it. */
-  called: boolean
-  over: boolean
-}
-
 /** So many hand-overs in a row stay in the process before another one has its turn. */
 const MOST_PASSES = 8
 
@@ -89,17 +71,7 @@ export function createLine(deps: LineDeps): Line {
   // ---- tickets ----------------------------------------------------------------------------------
 
   function open(waiter: Waiter, known = false, asked?: Asked): void {
-    const ticket: Ticket = {
-      token: asked?.token ?? randomUUID(),
-      ttlMs: waiter.ttlMs,
-      waiter: places === 'own' ? waiter : undefined,
-      entry: asked?.entry ?? '',
-      known,
-      queued: asked !== undefined && asked.entry !== '',
-      asking: false,
-      called: false,
-      over: false,
-    }
+    const ticket = createTicket(waiter, places === 'own', known, asked)
     tickets.set(ticket.token, ticket)
     mailbox.expect(ticket.token, () => void claim(ticket))
     void (asked === undefined ? ask(ticket) : wait(ticket, asked.busy))
@@ -125,7 +97,13 @@ export function createLine(deps: LineDeps): Line {
   /** Somebody who waits must have a ticket that will serve him. */
   function ensureTicket(): void {
     const [first] = waiters
-    if (first !== undefined && places === 'shared' && tickets.size === 0 && !passing && !deps.asking()) {
+    if (
+      first !== undefined &&
+      places === 'shared' &&
+      tickets.size === 0 &&
+      !passing &&
+      !deps.asking()
+    ) {
       open(first, true)
     }
     settleIfEmpty()
@@ -158,7 +136,7 @@ export function createLine(deps: LineDeps): Line {
       ticket.asking = false
       return failed(ticket, error)
     }
-    ticket.asking = false
+    ticket.asking = ticket.unsure = false
     if (isGrant(reply)) give(reply, ticket)
     else await wait(ticket, reply)
   }
@@ -177,9 +155,9 @@ export function createLine(deps: LineDeps): Line {
       return ask(ticket)
     }
     schedule(lookDelay(busy, delayMs(), mailbox.hears, clock.now() - lastLookAt))
-    if (ticket.called) void claim(ticket)
-    // Its message may have been lost.
-    else for (const mine of [tickets.get(busy.holder)]) if (mine !== undefined) void claim(mine)
+    // The message of a hand-over may have been lost.
+    const served = ticket.called ? ticket : tickets.get(busy.holder)
+    if (served !== undefined) void claim(served)
   }
 
   /** Takes what was handed over. */
@@ -205,6 +183,7 @@ export function createLine(deps: LineDeps): Line {
     if (ticket.over) return forsake(ticket)
     if (away && ticket.known) {
       for (const waiter of waiters) waiter.note(error)
+      ticket.unsure = true
       return schedule(lookDelay(undefined, delayMs(), false, 0))
     }
     drop(ticket)
@@ -243,8 +222,10 @@ export function createLine(deps: LineDeps): Line {
     timer = undefined
     lastLookAt = clock.now()
     const [first] = tickets.values()
-    if (engine.single && first !== undefined) void ask(first)
-    else for (const ticket of tickets.values()) void ask(ticket)
+    for (const ticket of tickets.values()) {
+      // The first one learns who holds it, which may be another one of them.
+      if (ticket === first || ticket.unsure || !engine.single) void ask(ticket)
+    }
   }
 
   // ---- serving ----------------------------------------------------------------------------------
@@ -292,7 +273,9 @@ export function createLine(deps: LineDeps): Line {
       ...(pass !== undefined && {
         pass: { token: passToken, ttlMs: pass.ttlMs, first: passes < MOST_PASSES },
       }),
-      ...(engine.passes && next !== undefined && tickets.size > 0 && { own: mailbox.address ?? '' }),
+      ...(engine.passes &&
+        next !== undefined &&
+        tickets.size > 0 && { own: mailbox.address ?? '' }),
     }
     passing = pass !== undefined || passing
     try {
@@ -355,9 +338,4 @@ export function createLine(deps: LineDeps): Line {
     },
   }
   return line
-}
-
-/** A place in the line, as the scripts read it. */
-export function entryOf(token: string, address: string, ttlMs: number, engine: Engine): string {
-  return `${token} ${address} ${ttlMs} ${engine.mode}`
 }

@@ -2,7 +2,13 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { spawnWorkers, startProxy, startRedis, type FaultProxy, type Workers } from '@corral/testing'
+import {
+  spawnWorkers,
+  startProxy,
+  startRedis,
+  type FaultProxy,
+  type Workers,
+} from '@corral/testing'
 import { checkHistory, type Hold, type Violation } from './history.ts'
 import type { TortureOrder } from './worker.ts'
 

@@ -33,7 +33,12 @@ runWorker<TortureOrder>(async ({ data }) => {
   const safe = new Redis(data.safePort, '127.0.0.1', { socketTimeout: 15_000 })
   for (const each of [client, safe]) each.on('error', () => {})
   const connection = shareConnection(client, { deadline: '500ms' })
-  const locks = createLocks({ connection, namespace: 'torture', ttl: `${data.ttlMs}ms`, wait: '5s' })
+  const locks = createLocks({
+    connection,
+    namespace: 'torture',
+    ttl: `${data.ttlMs}ms`,
+    wait: '5s',
+  })
   const fence = createRedisFence({
     connection: shareConnection(safe, { deadline: '5s' }),
     namespace: 'torture',
@@ -72,7 +77,8 @@ runWorker<TortureOrder>(async ({ data }) => {
       try {
         await hold(fair ? locks.fair(name) : named(name))
       } catch (error) {
-        if (!isCorralError(error) || error.code === 'REDIS_REPLY' || error.code === 'WRONG_TYPE') throw error
+        if (!isCorralError(error) || error.code === 'REDIS_REPLY' || error.code === 'WRONG_TYPE')
+          throw error
         await new Promise((resolve) => setTimeout(resolve, 10))
       }
     }

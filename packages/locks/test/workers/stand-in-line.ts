@@ -1,3 +1,4 @@
+import { shareConnection } from '@corral/connection'
 import { runWorker } from '@corral/testing'
 import { Redis } from 'ioredis'
 import { createLocks } from '../../src/index.ts'
@@ -11,7 +12,11 @@ export interface StandInLine {
 /** Takes a fair lock over and over; returns token and fencing token of each hold. */
 runWorker<StandInLine, [string, number][]>(async ({ data, barrier }) => {
   const redis = new Redis(data.port, '127.0.0.1', { socketTimeout: 15_000 })
-  const locks = createLocks({ connection: redis, namespace: 'shop', wait: '1m' })
+  const locks = createLocks({
+    connection: shareConnection(redis, { deadline: '5s' }),
+    namespace: 'shop',
+    wait: '1m',
+  })
   const holds: [string, number][] = []
   await barrier('ready')
   async function caller(): Promise<void> {

@@ -1,3 +1,4 @@
+import { shareConnection } from '@corral/connection'
 import { runWorker } from '@corral/testing'
 import { Redis } from 'ioredis'
 import { createLocks } from '../../src/index.ts'
@@ -10,7 +11,11 @@ export interface WaitInLine {
 /** Waits in a fair line, says so when it got the lock, and holds it for ever. */
 runWorker<WaitInLine>(async ({ data, report }) => {
   const redis = new Redis(data.port, '127.0.0.1', { socketTimeout: 15_000 })
-  const locks = createLocks({ connection: redis, namespace: 'shop', wait: '1m' })
+  const locks = createLocks({
+    connection: shareConnection(redis, { deadline: '5s' }),
+    namespace: 'shop',
+    wait: '1m',
+  })
   // Hears before it waits.
   await locks.using('warm', () => undefined)
   await locks.fair(data.name).acquire({ autoExtend: true })
