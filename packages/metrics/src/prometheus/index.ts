@@ -1,0 +1,1 @@
+export { exposeMetrics } from './expose-metrics.ts'
