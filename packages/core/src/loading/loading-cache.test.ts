@@ -25,7 +25,7 @@ function loading(options: Partial<LoadingOptions<User>>): LoadingCache<User> {
     ...cache,
     async deletePattern(pattern) {
       patterns.push(pattern)
-      return 0
+      return cache.deletePattern(pattern)
     },
   }
   const load = async (id: string): Promise<User> => ({ id, name: `User ${id}` })
@@ -51,8 +51,10 @@ describe('a loading cache', () => {
     await users.get('1')
     expect(users.prefix).toBe('user:')
     expect(await cache.has('user:1')).toBe(true)
-    await users.clear()
+    await cache.set('users', 1)
+    expect(await users.clear()).toBe(1)
     expect(patterns).toEqual(['user:*'])
+    expect(await cache.has('users')).toBe(true)
   })
 
   it('loads again after its ttl', async () => {
@@ -140,6 +142,14 @@ describe('a loading cache', () => {
     expect(await cache.has('user:2')).toBe(false)
     expect(await users.set('3', { id: '3', name: 'User 2' })).toBe(false)
     expect(await cache.has('user:3')).toBe(false)
+    const setting: LoadingCache<User> = loading({
+      filter: () => false,
+      async load(id) {
+        await setting.set(id, { id, name: 'refused' })
+      },
+    })
+    expect(await setting.get('4')).toEqual({ id: '4', name: 'refused' })
+    expect(await cache.has('user:4')).toBe(false)
   })
 
   it('stores what transform makes of a value', async () => {

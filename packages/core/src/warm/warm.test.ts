@@ -129,7 +129,13 @@ describe('warm', () => {
     const bug = (): void => {
       throw new Error('bug')
     }
-    await expect(warm(stored, entries(3), { onProgress: bug })).rejects.toThrow('bug')
+    let begun = 0
+    const counted: WarmOne = async () => {
+      begun++
+      return 'stored'
+    }
+    await expect(warm(counted, entries(1_000), { onProgress: bug })).rejects.toThrow('bug')
+    expect(begun).toBeLessThan(20)
   })
 
   it.each([

@@ -18,10 +18,12 @@ let cache: Cache
 let userProfileCache: LoadingCache<UserProfile>
 let sourceCalls: string[]
 let log: string[]
+/** Simulate network latency. */
+let latency: () => Promise<void>
 
 async function fetchUserProfileFromSource(userId: string): Promise<UserProfile> {
   sourceCalls.push(userId)
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await latency()
   if (userId === 'user_not_found') throw new Error('User not found in source')
   return {
     id: parseInt(userId.split('_')[1] ?? '', 10),
@@ -42,6 +44,7 @@ beforeEach(async () => {
   await server.command('FLUSHALL')
   sourceCalls = []
   log = []
+  latency = async () => undefined
   client = new Redis(server.url, { maxRetriesPerRequest: null, socketTimeout: 15_000 })
   cache = createCache({ connection: client, namespace: 'shop:v1' })
   userProfileCache = cache.loading<UserProfile>({
@@ -97,9 +100,16 @@ describe('the user profile cache of seed 000', () => {
       },
     })
     try {
+      let answer = (): void => undefined
+      const pending = new Promise<void>((resolve) => {
+        answer = resolve
+      })
+      latency = () => pending
       const mine = Array.from({ length: 20 }, () => userProfileCache.get('user_7'))
       await waitFor(() => sourceCalls.length === 1)
       const theirs = Array.from({ length: 20 }, () => elsewhere.get('user_7'))
+      await waitFor(async () => (await second.stats()).coalesced === 19)
+      answer()
       const profiles = await Promise.all([...mine, ...theirs])
       expect(new Set(profiles.map((profile) => profile?.id))).toEqual(new Set([7]))
       expect(sourceCalls).toEqual(['user_7'])

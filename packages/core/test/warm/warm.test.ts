@@ -1,7 +1,7 @@
 import { startRedis, waitFor, type TestRedis } from '@corral/testing'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createCache, type Cache } from '../../src/index.ts'
+import { createCache, isCorralError, type Cache } from '../../src/index.ts'
 
 let server: TestRedis
 let clients: Redis[]
@@ -88,7 +88,8 @@ describe('warming', () => {
       key: `k${n}`,
       load: async () => {
         loads.push(`k${n}`)
-        await new Promise((resolve) => setTimeout(resolve, 20))
+        // Both processes work on the first ones before any of them is done.
+        await waitFor(() => loads.length >= 8)
         return n
       },
     }))
@@ -124,7 +125,7 @@ describe('warming', () => {
     })
     await waitFor(async () => {
       const { failed } = await cache.warm([entry(0)])
-      return (failed[0]?.error as { code?: string }).code === 'REDIS_FULL'
+      return isCorralError(failed[0]?.error, 'REDIS_FULL')
     })
     loads = 0
     const { failed } = await cache.warm([1, 2, 3].map(entry))
