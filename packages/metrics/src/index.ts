@@ -17,3 +17,6 @@ export type {
   WindowFigures,
   WindowName,
 } from './snapshot.ts'
+export { createFleetTotals, type FleetFigures, type FleetTotals } from './fleet/fleet-totals.ts'
+export type { FleetTotalsOptions } from './fleet/options.ts'
+export type { TotalName } from './fleet/totals-script.ts'

@@ -1,5 +1,5 @@
 import type { Metric, Registry } from 'prom-client'
-import { type Family, type Sample } from '../families/family.ts'
+import type { Family, Sample } from '../families/family.ts'
 import { families } from '../families/families.ts'
 import type { Metrics } from '../metrics.ts'
 import type { MetricsSnapshot } from '../snapshot.ts'
