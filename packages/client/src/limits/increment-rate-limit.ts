@@ -3,11 +3,11 @@ import type { Duration } from '@corral/connection'
 import type { ClientBase } from '../client-base.ts'
 import { subjectTag } from '../keys/subject-tag.ts'
 import { createLocalLimiter, type LocalLimiter } from './local-limiter.ts'
-import { singleRuleScript } from './lua/limit-script.ts'
+import { ruleScripts } from './lua/limit-script.ts'
 import { resolveRule, type ResolvedRule } from './options.ts'
 import { resultOf, type RateLimitResult } from './rate-limit-result.ts'
 
-const script = singleRuleScript('fixed-window')
+const script = ruleScripts('fixed-window').take
 
 /**
  * Counts one call of `key` in a window that begins with its first call, if there is room: a rejected
@@ -48,7 +48,7 @@ export function createIncrementRateLimit({
     if (connection === undefined) return local.consume(key, 1, true)
     try {
       const own = ownKey('limit', tag, `window-${rule.windowMs}`)
-      const reply = await connection.scriptEach(script, own, [rule.a, rule.b, rule.c, 1, 0])
+      const reply = await connection.scriptEach(script, own, [rule.text, '1'])
       return resultOf([rule], reply as number[])
     } catch (error) {
       if (!isCorralError(error, 'REDIS_UNAVAILABLE') && !isCorralError(error, 'REDIS_FULL'))

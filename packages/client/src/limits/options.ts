@@ -105,6 +105,8 @@ export interface ResolvedRule {
   readonly a: number
   readonly b: number
   readonly c: number
+  /** `a:b:c`, as the scripts take it. */
+  readonly text: string
   /** For keys and headers. */
   readonly signature: string
 }
@@ -208,7 +210,8 @@ export function resolveRule(rule: RateRule, at: string): ResolvedRule {
   const signature = `${algorithm}-${limit}-${windowMs}`
   if (bucket) {
     const name = quota === limit ? signature : `${signature}-${quota}`
-    return { ...common, engine: 'bucket', ...drain(limit, windowMicros, quota), signature: name }
+    const { b, c } = drain(limit, windowMicros, quota)
+    return { ...common, engine: 'bucket', b, c, text: `${quota}:${b}:${c}`, signature: name }
   }
   if (algorithm === 'sliding-window' && limit * windowMicros > Number.MAX_SAFE_INTEGER) {
     throw new RangeError(
@@ -217,9 +220,10 @@ export function resolveRule(rule: RateRule, at: string): ResolvedRule {
   }
   return {
     ...common,
-    engine: algorithm,
+    engine: aligned === true ? 'aligned-window' : algorithm,
     b: windowMicros,
-    c: aligned === true ? 1 : 0,
+    c: 0,
+    text: `${quota}:${windowMicros}:0`,
     signature: aligned === true ? `${signature}-aligned` : signature,
   }
 }

@@ -1,5 +1,4 @@
 import type { ResolvedRule } from './options.ts'
-import { FIELDS_PER_RULE } from './lua/limit-script.ts'
 
 /** What a limiter said about a call. */
 export interface RateLimitResult {
@@ -28,37 +27,38 @@ export function secondsOf(micros: number): number {
   return Math.ceil(micros / 1000) / 1000
 }
 
+/** What a script tells of each rule: count, wait µs, reset µs; after the last rule comes its time. */
+const FIELDS = 3
+
 /** Reads the numbers that a script gave for each rule, and finds the rule that decides. */
 export function resultOf(
   rules: readonly ResolvedRule[],
   reply: readonly number[],
 ): RateLimitResult {
-  let rule = 0
-  let allowed = true
-  let wait = -1
-  for (let i = 0; i < rules.length; i++) {
-    const at = i * FIELDS_PER_RULE
-    const admitted = reply[at] === 1
-    if (!admitted && (allowed || reply[at + 3]! > wait)) {
-      rule = i
-      wait = reply[at + 3]!
-    } else if (allowed && admitted && shareLeft(i) < shareLeft(rule)) rule = i
-    allowed &&= admitted
+  let decides = 0
+  let longest = 0
+  let least = Infinity
+  for (let rule = 0; rule < rules.length; rule++) {
+    const wait = reply[rule * FIELDS + 1]!
+    const left = 1 - reply[rule * FIELDS]! / rules[rule]!.quota
+    // Of those that reject the one that does so longest, else the one with the least left.
+    if (wait > longest || (longest === 0 && wait === 0 && left < least)) decides = rule
+    longest = Math.max(longest, wait)
+    least = Math.min(least, left)
   }
-  const at = rule * FIELDS_PER_RULE
+  const { quota } = rules[decides]!
+  const count = reply[decides * FIELDS]!
+  const reset = reply[decides * FIELDS + 2]!
+  const now = reply[rules.length * FIELDS]!
   return {
-    allowed,
-    limit: rules[rule]!.quota,
-    remaining: reply[at + 2]!,
-    count: reply[at + 1]!,
-    resetAt: Math.ceil(reply[at + 4]! / 1000),
-    resetAfter: secondsOf(reply[at + 4]! - reply[rules.length * FIELDS_PER_RULE]!),
-    retryAfter: allowed ? 0 : secondsOf(wait),
+    allowed: longest === 0,
+    limit: quota,
+    remaining: Math.max(0, quota - count),
+    count,
+    resetAt: Math.ceil((now + reset) / 1000),
+    resetAfter: secondsOf(reset),
+    retryAfter: secondsOf(longest),
     source: 'redis',
-    rule,
-  }
-
-  function shareLeft(index: number): number {
-    return reply[index * FIELDS_PER_RULE + 2]! / rules[index]!.quota
+    rule: decides,
   }
 }

@@ -1,10 +1,22 @@
-import { type Connection, isCorralError, ownKey, systemClock } from '@corral/connection'
+import {
+  type Connection,
+  isCorralError,
+  ownKey,
+  type Script,
+  systemClock,
+} from '@corral/connection'
 import type { ClientBase } from '../client-base.ts'
 import { subjectTag } from '../keys/subject-tag.ts'
 import { traceChannel } from '../trace.ts'
 import { createBlockedSubjects } from './blocked-subjects.ts'
 import { createLocalLimiter } from './local-limiter.ts'
-import { manyRulesScript, type Mode, singleRuleScript, type Engine } from './lua/limit-script.ts'
+import {
+  type Engine,
+  manyRulesScript,
+  type Mode,
+  type RuleScripts,
+  ruleScripts,
+} from './lua/limit-script.ts'
 import { forgetScript } from './lua/forget-script.ts'
 import { count, type RateLimiterOptions, resolveRateOptions } from './options.ts'
 import { rateLimitHeaders, type RateLimitHeaders } from './rate-limit-headers.ts'
@@ -37,13 +49,22 @@ export interface RateLimiter {
   close(): void
 }
 
-const scripts: Readonly<Record<Engine, ReturnType<typeof singleRuleScript>>> = {
-  'fixed-window': singleRuleScript('fixed-window'),
-  'sliding-window': singleRuleScript('sliding-window'),
-  'sliding-log': singleRuleScript('sliding-log'),
-  bucket: singleRuleScript('bucket'),
+/** Made when first needed: their text is long, and most services use one or two. */
+const scripts = new Map<Engine, RuleScripts>()
+
+function scriptsOf(engine: Engine): RuleScripts {
+  const known = scripts.get(engine) ?? ruleScripts(engine)
+  scripts.set(engine, known)
+  return known
 }
-const manyScript = manyRulesScript()
+
+const manyScripts = new Map<Mode, Script>()
+
+function manyScriptOf(mode: Mode): Script {
+  const known = manyScripts.get(mode) ?? manyRulesScript(mode)
+  manyScripts.set(mode, known)
+  return known
+}
 
 /** @throws TypeError or RangeError naming option, rule and received value */
 export function createRateLimiter(base: ClientBase, options: RateLimiterOptions): RateLimiter {
@@ -60,12 +81,17 @@ export function createRateLimiter(base: ClientBase, options: RateLimiterOptions)
       ? undefined
       : createBlockedSubjects(connection, `corral:limit:${namespace}:${name}`)
   const [only, ...others] = rules
-  const takeMode: Mode = countRejected ? 2 : 0
+  const takeMode: Mode = countRejected ? 'count-all' : 'take'
+  const own = scriptsOf(only.engine)
+
+  // As `ownKey('limit', tag, name)`, whose checks would cost more than the rest of a call.
+  const keyEnd = ownKey('limit', 'tag', name).slice('corral:limit:{tag'.length)
+  const keyOf = (subject: string): string =>
+    `corral:limit:{${subjectTag(namespace, subject, 'subject')}${keyEnd}`
 
   function keysOf(subject: string): string[] {
-    const tag = subjectTag(namespace, subject, 'subject')
-    if (others.length === 0) return [ownKey('limit', tag, name)]
-    return rules.map((_, index) => ownKey('limit', tag, name, String(index)))
+    const key = keyOf(subject)
+    return others.length === 0 ? [key] : rules.map((_, index) => `${key}:${index}`)
   }
 
   async function ask(
@@ -78,22 +104,20 @@ export function createRateLimiter(base: ClientBase, options: RateLimiterOptions)
     const resets = blocked?.resets ?? 0
     let result: RateLimitResult
     try {
-      const keys = keysOf(subject)
-      const { a, b, c } = only
       const reply =
         others.length === 0
-          ? from.scriptEach(scripts[only.engine], keys[0]!, [a, b, c, cost, mode], callOptions)
+          ? from.scriptEach(own[mode], keyOf(subject), [only.text, costText(cost)], callOptions)
           : from.script(
-              manyScript,
-              keys,
-              rules.flatMap((rule) => [rule.engine, rule.a, rule.b, rule.c, cost, mode]),
+              manyScriptOf(mode),
+              keysOf(subject),
+              rules.flatMap((rule) => [rule.engine, rule.text, cost]),
               callOptions,
             )
       result = resultOf(rules, (await reply) as number[])
     } catch (error) {
       return decideAlone(error, subject, cost, mode)
     }
-    if (!result.allowed && mode === 0) blocked?.add(subject, cost, result, askedAt, resets)
+    if (!result.allowed && mode === 'take') blocked?.add(subject, cost, result, askedAt, resets)
     tell(result)
     return result
   }
@@ -107,7 +131,7 @@ export function createRateLimiter(base: ClientBase, options: RateLimiterOptions)
   }
 
   function alone(subject: string, cost: number, mode: Mode): RateLimitResult {
-    if (onUnavailable === 'local') return local.consume(subject, cost, mode !== 1)
+    if (onUnavailable === 'local') return local.consume(subject, cost, mode !== 'peek')
     const allowed = onUnavailable === 'allow'
     return {
       allowed,
@@ -133,7 +157,7 @@ export function createRateLimiter(base: ClientBase, options: RateLimiterOptions)
     if (cost !== 1) count(cost, 'cost', most)
     if (connection === undefined) {
       subjectTag(namespace, subject, 'subject')
-      const result = local.consume(subject, cost, mode !== 1)
+      const result = local.consume(subject, cost, mode !== 'peek')
       tell(result)
       return Promise.resolve(result)
     }
@@ -148,7 +172,7 @@ export function createRateLimiter(base: ClientBase, options: RateLimiterOptions)
       if (trace.hasSubscribers) tellBlocked()
       return known
     },
-    peek: (subject, cost = 1) => checked(subject, cost, 1),
+    peek: (subject, cost = 1) => checked(subject, cost, 'peek'),
     async reset(subject) {
       const keys = keysOf(subject)
       local.reset(subject)
@@ -164,4 +188,9 @@ export function createRateLimiter(base: ClientBase, options: RateLimiterOptions)
   function tellBlocked(): void {
     trace.publish({ namespace, limiter: name, allowed: false, source: 'redis' })
   }
+}
+
+/** Nearly every call costs 1: a text is written as it is, a number turned into one first. */
+function costText(cost: number): string {
+  return cost === 1 ? '1' : String(cost)
 }

@@ -9,7 +9,7 @@ import {
   ENGINES,
   manyRulesScript,
   type Mode,
-  singleRuleScript,
+  ruleScripts,
 } from '../../src/limits/lua/limit-script.ts'
 import { resolveRule, type RateRule, type ResolvedRule } from '../../src/limits/options.ts'
 import { resultOf, type RateLimitResult } from '../../src/limits/rate-limit-result.ts'
@@ -33,9 +33,12 @@ afterAll(async () => {
 })
 
 const scripts = Object.fromEntries(
-  Object.keys(ENGINES).map((engine) => [engine, singleRuleScript(engine as Engine, injectedTime)]),
-) as Record<Engine, ReturnType<typeof singleRuleScript>>
-const many = manyRulesScript(injectedTime)
+  Object.keys(ENGINES).map((engine) => [engine, ruleScripts(engine as Engine, injectedTime)]),
+) as Record<Engine, ReturnType<typeof ruleScripts>>
+const many = {
+  take: manyRulesScript('take', injectedTime),
+  peek: manyRulesScript('peek', injectedTime),
+}
 
 let subjects = 0
 const newKey = (): string => ownKey('limit', `test:${subjects++}`, 'x')
@@ -47,8 +50,7 @@ async function ask(
   cost: number,
   mode: Mode,
 ): Promise<RateLimitResult> {
-  const { a, b, c } = rule
-  const reply = await connection.scriptEach(scripts[rule.engine], key, [a, b, c, cost, mode, now])
+  const reply = await connection.scriptEach(scripts[rule.engine][mode], key, [rule.text, cost, now])
   return resultOf([rule], reply as number[])
 }
 
@@ -128,8 +130,8 @@ describe.each(algorithms)('%s against its model', (algorithm) => {
           const cost = Math.min(move.cost, resolved.quota)
           const fits = model.fits(BigInt(now), BigInt(cost))
           const [seen, result] = await Promise.all([
-            ask(resolved, key, now, cost, 1),
-            ask(resolved, key, now, cost, 0),
+            ask(resolved, key, now, cost, 'peek'),
+            ask(resolved, key, now, cost, 'take'),
           ])
           expect(seen.allowed).toBe(fits)
           expect(result.allowed).toBe(fits)
@@ -143,8 +145,8 @@ describe.each(algorithms)('%s against its model', (algorithm) => {
           const waitMs = Math.round(result.retryAfter * 1000)
           expect(waitMs / 1000).toBe(result.retryAfter)
           const [then, before] = await Promise.all([
-            ask(resolved, key, now + waitMs * 1000, cost, 1),
-            ask(resolved, key, now + (waitMs - 1) * 1000, cost, 1),
+            ask(resolved, key, now + waitMs * 1000, cost, 'peek'),
+            ask(resolved, key, now + (waitMs - 1) * 1000, cost, 'peek'),
           ])
           expect(then.allowed).toBe(true)
           expect(before.allowed).toBe(false)
@@ -157,14 +159,15 @@ describe.each(algorithms)('%s against its model', (algorithm) => {
   it('counts what it rejects when asked to, and nothing else', async () => {
     const resolved = resolveRule({ algorithm, limit: 3, window: '1s' }, '')
     const key = newKey()
-    for (let i = 0; i < 3; i++) expect((await ask(resolved, key, START, 1, 0)).allowed).toBe(true)
-    const before = await ask(resolved, key, START + 1000, 1, 0)
-    for (let i = 0; i < 5; i++) await ask(resolved, key, START + 1000, 1, 0)
-    expect(await ask(resolved, key, START + 1000, 1, 1)).toEqual(before)
-    const punished = await ask(resolved, key, START + 500_000, 1, 2)
+    for (let i = 0; i < 3; i++)
+      expect((await ask(resolved, key, START, 1, 'take')).allowed).toBe(true)
+    const before = await ask(resolved, key, START + 1000, 1, 'take')
+    for (let i = 0; i < 5; i++) await ask(resolved, key, START + 1000, 1, 'take')
+    expect(await ask(resolved, key, START + 1000, 1, 'peek')).toEqual(before)
+    const punished = await ask(resolved, key, START + 500_000, 1, 'count-all')
     expect(punished.allowed).toBe(algorithm === 'token-bucket' || algorithm === 'gcra')
-    for (let i = 0; i < 5; i++) await ask(resolved, key, START + 500_000, 1, 2)
-    const after = await ask(resolved, key, START + 500_000, 1, 1)
+    for (let i = 0; i < 5; i++) await ask(resolved, key, START + 500_000, 1, 'count-all')
+    const after = await ask(resolved, key, START + 500_000, 1, 'peek')
     expect(after.allowed).toBe(false)
     // Of a fixed window only the count grows: its end stands.
     if (algorithm === 'fixed-window') expect(after.count).toBe(9)
@@ -174,27 +177,37 @@ describe.each(algorithms)('%s against its model', (algorithm) => {
   it('mends itself when the clock of the server was set back by an hour', async () => {
     const resolved = resolveRule({ algorithm, limit: 3, window: '1s' }, '')
     const key = newKey()
-    for (let i = 0; i < 3; i++) await ask(resolved, key, START, 1, 0)
+    for (let i = 0; i < 3; i++) await ask(resolved, key, START, 1, 'take')
     const earlier = START - 3_600_000_000
-    expect((await ask(resolved, key, earlier, 1, 0)).allowed).toBe(false)
+    expect((await ask(resolved, key, earlier, 1, 'take')).allowed).toBe(false)
     // Two windows later by the new clock everything is as ever.
-    const later = await ask(resolved, key, earlier + 2_000_000, 1, 0)
+    const later = await ask(resolved, key, earlier + 2_000_000, 1, 'take')
     expect(later).toMatchObject({ allowed: true, remaining: 2 })
   })
 
   it('takes what is no state of its own for nothing, and refuses another type', async () => {
     const resolved = resolveRule({ algorithm, limit: 3, window: '1s' }, '')
     if (algorithm !== 'sliding-log') {
-      for (const text of ['', 'x', '12', '1:', ':1', '-1:2', '1:2:3:4', 'nan:nan:nan']) {
+      const numbers = (...values: number[]): Buffer =>
+        Buffer.concat(
+          values.map((value) => Buffer.from(new Float64Array([value]).buffer).reverse()),
+        )
+      const bad = [Number.NaN, -1, Number.POSITIVE_INFINITY, 1e300]
+      const texts = [
+        ...['', 'x', '12', '1:', 'x'.repeat(16), 'x'.repeat(24)].map((text) => Buffer.from(text)),
+        ...bad.flatMap((value) => [numbers(value, value), numbers(value, value, value)]),
+        ...bad.flatMap((value) => [numbers(0, value), numbers(0, value, value)]),
+      ]
+      for (const text of texts) {
         const key = newKey()
         await server.command('SET', key, text)
-        expect((await ask(resolved, key, START, 1, 0)).remaining).toBe(2)
+        expect((await ask(resolved, key, START, 1, 'take')).remaining).toBe(2)
         expect(Number(await server.command('PTTL', key))).toBeGreaterThan(0)
       }
     }
     const key = newKey()
     await server.command('HSET', key, 'f', 'v')
-    await expect(ask(resolved, key, START, 1, 0)).rejects.toMatchObject({ code: 'WRONG_TYPE' })
+    await expect(ask(resolved, key, START, 1, 'take')).rejects.toMatchObject({ code: 'WRONG_TYPE' })
   })
 })
 
@@ -217,25 +230,25 @@ describe('several limits in one check', () => {
           const askAll = async (
             now: number,
             cost: number,
-            mode: Mode,
+            mode: 'take' | 'peek',
           ): Promise<RateLimitResult> => {
-            const args = rules.flatMap(({ engine, a, b, c }) => [engine, a, b, c, cost, mode, now])
-            return resultOf(rules, (await connection.script(many, keys, args)) as number[])
+            const args = rules.flatMap(({ engine, text }) => [engine, text, cost, now])
+            return resultOf(rules, (await connection.script(many[mode], keys, args)) as number[])
           }
           let now = START
           for (const move of moves) {
             now += gapOf(move, Math.round(rules[0]!.windowMs * 1000), rules[0]!.limit)
             const cost = Math.min(move.cost, ...rules.map(({ quota }) => quota))
             const fits = models.every((model) => model.fits(BigInt(now), BigInt(cost)))
-            const result = await askAll(now, cost, 0)
+            const result = await askAll(now, cost, 'take')
             expect(result.allowed).toBe(fits)
             if (fits) for (const model of models) model.take(BigInt(now), BigInt(cost))
             const left = rules.map((_, i) => models[i]!.remaining(BigInt(now)))
             expect(BigInt(result.remaining)).toBe(left[result.rule])
             if (fits) continue
             const waitMs = Math.round(result.retryAfter * 1000)
-            expect((await askAll(now + (waitMs - 1) * 1000, cost, 1)).allowed).toBe(false)
-            expect((await askAll(now + waitMs * 1000, cost, 1)).allowed).toBe(true)
+            expect((await askAll(now + (waitMs - 1) * 1000, cost, 'peek')).allowed).toBe(false)
+            expect((await askAll(now + waitMs * 1000, cost, 'peek')).allowed).toBe(true)
           }
         },
       ),

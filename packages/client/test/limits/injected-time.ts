@@ -5,7 +5,7 @@ import type { LuaTime } from '../../src/limits/lua/limit-script.ts'
  * what they hold must decide, not that they are gone.
  */
 export const injectedTime: LuaTime = {
-  head: 'local function px(micros) return 3600000 end\n',
-  each: 'now = tonumber(ARGV[n + 5])',
+  px: 'local function px(micros) return 3600000 end\n',
+  each: 'now = tonumber(ARGV[n + 2])',
   extraArgs: 1,
 }

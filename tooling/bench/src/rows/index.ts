@@ -5,6 +5,7 @@ import { getRow } from './get.ts'
 import { guardRow } from './guard.ts'
 import { locksBurstRow } from './locks-burst.ts'
 import { locksFreeRow } from './locks-free.ts'
+import { rateLimitRow } from './rate-limit.ts'
 import { setManyRow } from './set-many.ts'
 import { setRow } from './set.ts'
 
@@ -18,4 +19,5 @@ export const rows: readonly Row[] = [
   clusterRow,
   locksFreeRow,
   locksBurstRow,
+  rateLimitRow,
 ]

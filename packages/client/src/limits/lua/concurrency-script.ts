@@ -34,7 +34,7 @@ function eachLease(
     memory,
     lua: `
 local function whole(number) return string.format('%.0f', number) end
-${time.head}${DROP_EXPIRED}
+${time.px}${DROP_EXPIRED}
 local replies = {}
 for i = 1, #KEYS do
   local n = 2 + (i - 1) * ${argsPerKey}

@@ -1,36 +1,44 @@
 /**
- * Counts calls from a window's first one on. State: `<start µs>:<count>`; the window and the
- * key end together. a = limit, b = window in µs, c = 1 when windows start at whole multiples of b.
+ * Counts calls from a window's first one on. State: start µs and count; the window and the key end
+ * together. a = limit, b = window in µs.
+ *
+ * @param start Lua for the start of a window that begins now
  */
-export const FIXED_WINDOW: string = `
-do
-  local function look(key, a, b, c, cost)
-    local text = redis.pcall('GET', key)
-    if type(text) == 'table' then return text end
-    local start, count
-    if text then start, count = string.match(text, '^(%d+):(%d+)$') end
-    start, count = tonumber(start), tonumber(count)
-    local set_back = start ~= nil and start > now
-    if not start or now >= start + b then
-      start, count = now, 0
-      if c == 1 then start = now - now % b end
-    elseif set_back then
-      start = now
-      if c == 1 then start = now - now % b end
-    end
-    local ok = count + cost <= a
-    return {ok = ok, wait = ok and 0 or start + b - now, mend = set_back, start = start, count = count}
+function windowFrom(start: string): string {
+  return `
+local started
+local function look(key, cost)
+  local text, err = held(key, 16)
+  if err then return err end
+  mend = false
+  if text then
+    started, count = struct.unpack('>dd', text)
+    if not (started >= 0 and count >= 0 and count < 2^53) then text = false
+    elseif started > now then
+      mend = true
+      started = ${start}
+    elseif now >= started + b then text = false end
   end
-  local function save(key, s, a, b)
-    redis.call('SET', key, whole(s.start) .. ':' .. whole(s.count), 'PX', px(s.start + b - now))
+  if not text then
+    started = ${start}
+    count = 0
   end
-  local function take(key, s, a, b, c, cost)
-    s.count = s.count + cost
-    save(key, s, a, b)
-  end
-  local function view(s, a, b)
-    return s.count, a - s.count, s.count > 0 and s.start + b or now
-  end
-  algorithms['fixed-window'] = {look = look, save = save, take = take, view = view}
+  wait = count + cost <= a and 0 or started + b - now
+end
+local function save(key)
+  redis.call('SET', key, struct.pack('>dd', started, count), 'PX', px(started + b - now))
+end
+local function take(key, cost)
+  count = count + cost
+  save(key)
+end
+local function view()
+  reset = count > 0 and started + b - now or 0
 end
 `
+}
+
+export const FIXED_WINDOW: string = windowFrom('now')
+
+/** Windows that start at whole multiples of b. */
+export const ALIGNED_WINDOW: string = windowFrom('now - now % b')
