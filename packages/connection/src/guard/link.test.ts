@@ -206,6 +206,23 @@ it('holds writes back until the time of the server is known, anew after each rea
   expect(client.sent.map(({ name }) => name)).toEqual(['time', 'eval'])
 })
 
+it('builds on no very rough time of the server before it asked a second time', async () => {
+  const { client, clock, ask, tick } = setUp()
+  const held = ask('bump', 'grow')
+  await clock.advance(100)
+  client.named('time')[0]?.resolve(['1700000000', '0'])
+  await tick()
+  expect(client.named('eval')).toHaveLength(0)
+  client.named('time')[1]?.resolve(['1700000000', '100'])
+  await tick()
+  // As precise as can be: no third question.
+  expect(client.named('time')).toHaveLength(2)
+  expect(client.named('eval')).toHaveLength(1)
+  client.named('eval')[0]?.resolve('done')
+  await tick()
+  expect(held.reply).toBe('done')
+})
+
 it('says so when the server does not tell its time', async () => {
   const { client, ask, tick } = setUp()
   client

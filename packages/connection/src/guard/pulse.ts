@@ -16,7 +16,7 @@ export interface PulseDeps {
 
 /** Asks the server whether it lives, and what time it has. */
 export interface Pulse {
-  /** Whether the server's time is known. */
+  /** Whether the server's time is known well enough. */
   readonly known: boolean
   /** The server's clock, in microseconds, when ours shows `at`. */
   at(at: number): number
@@ -45,6 +45,7 @@ export function createPulse(deps: PulseDeps): Pulse {
   const server = createServerClock(clock)
   let probing = false
   let asking = false
+  let known = false
 
   function probe(): void {
     if (probing) return
@@ -69,15 +70,19 @@ export function createPulse(deps: PulseDeps): Pulse {
         return
       }
       const answeredAt = clock.now()
+      const took = answeredAt - askedAt
       server.learn(reply, askedAt, answeredAt)
-      if (server.known) deps.onTime()
-      if (triesLeft > 1 && answeredAt - askedAt > ROUGH_MS) learn(triesLeft - 1)
+      // An estimate lags by up to what the answer took, and shortens every deadline by as much: a
+      // very rough first one is not built on before a second.
+      known ||= server.known && (took <= deps.deadlineMs / 4 || triesLeft < TRIES)
+      if (known) deps.onTime()
+      if (triesLeft > 1 && took > ROUGH_MS) learn(triesLeft - 1)
     })
   }
 
   return {
     get known() {
-      return server.known
+      return known
     },
     at: (at) => server.at(at),
     probe,
@@ -87,7 +92,7 @@ export function createPulse(deps: PulseDeps): Pulse {
     },
     distrust: () => server.distrust(),
     forget() {
-      probing = asking = false
+      probing = asking = known = false
       server.forget()
     },
   }

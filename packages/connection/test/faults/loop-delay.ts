@@ -4,7 +4,7 @@ export interface LoopDelay extends Disposable {
   between(from: number, to: number): number
 }
 
-const TICK_MS = 4
+const TICK_MS = 2
 
 export function watchLoop(): LoopDelay {
   const stalls: { from: number; to: number }[] = []

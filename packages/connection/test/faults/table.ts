@@ -37,7 +37,12 @@ async function row(fault: Fault, driver: Driver): Promise<string> {
   const report = await runFault(fault, driver, { outageMs })
   const bad = [...report.unhandled, ...report.foreignErrors]
   if (bad.length > 0) progress(`${fault.name}, ${driver.name}: ${String(bad[0])}`)
-  if (bad.length > 0 || report.p999 > 250 || report.jobs.processed !== report.jobs.added)
+  if (
+    bad.length > 0 ||
+    report.p999 > 250 ||
+    report.refusedP99 > 1 ||
+    report.jobs.processed !== report.jobs.added
+  )
     process.exitCode = 1
   const sent = Object.entries(report.sentWhileOpen).map(([name, count]) => `${count} ${name}`)
   return [

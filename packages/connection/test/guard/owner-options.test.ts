@@ -36,7 +36,10 @@ const variants: readonly [name: string, options: object, warning?: ConnectionWar
 
 describe.each(drivers)('$name', ({ Redis }) => {
   it.each(variants)('a client with %s', async (_name, options, warning) => {
-    await using redis = await startRedis({ prefer: 'binary', args: ['--appendonly', 'yes'] })
+    await using redis = await startRedis({
+      prefer: 'binary',
+      args: ['--appendonly', 'yes', '--appendfsync', 'always'],
+    })
     await using proxy = await startProxy({ target: redis })
     const client = new Redis({
       host: proxy.host,
