@@ -6,7 +6,7 @@ import { closed as closedError, lockTimeout } from './errors.ts'
 import { createHeldLock, type Lock, type LockHost } from './lock/lock.ts'
 import { validUntil } from './lock/validity.ts'
 import type { ResolvedAcquire } from './options.ts'
-import { traceChannel } from './trace.ts'
+import { type Origin, traceChannel } from './trace.ts'
 import { createHandOverGuard } from './waiting/guard.ts'
 import { createJournal } from './waiting/journal.ts'
 import { createLine, type Line, type Places } from './waiting/line.ts'
@@ -25,7 +25,7 @@ export interface LocksStats {
 
 /** Does for every kind of lock what does not depend on the kind. */
 export interface LockService {
-  readonly namespace: string
+  readonly origin: Origin
   acquire(engine: Engine, places: Places, options: ResolvedAcquire): Promise<Lock>
   /** Undefined when others hold it. */
   tryAcquire(engine: Engine, options: ResolvedAcquire): Promise<Lock | undefined>
@@ -44,7 +44,7 @@ const NO_ENTRY = (): string => ''
 /** How long `close` lets releases that are under way end. */
 const CLOSE_MS = 1_000
 
-export function createLockService(connection: Connection, namespace: string): LockService {
+export function createLockService(connection: Connection, origin: Origin): LockService {
   const { clock } = connection
   const guard = createHandOverGuard()
   const mailbox = createMailbox(connection)
@@ -91,7 +91,7 @@ export function createLockService(connection: Connection, namespace: string): Lo
   }
 
   const host: LockHost = {
-    namespace,
+    origin,
     release,
     abandon: (engine, token, forMs) => journal.add(engine, token, forMs),
     ended: (token) => void held.delete(token),
@@ -109,7 +109,7 @@ export function createLockService(connection: Connection, namespace: string): Lo
     if (acquiredTrace.hasSubscribers) {
       const { name, kind } = engine
       const waited = clock.now() - startedAt
-      acquiredTrace.publish({ namespace, name, kind, waited, fencingToken: grant.fence })
+      acquiredTrace.publish({ ...origin, name, kind, waited, fencingToken: grant.fence })
     }
     return lock
   }
@@ -118,7 +118,7 @@ export function createLockService(connection: Connection, namespace: string): Lo
     if (!refusedTrace.hasSubscribers) return
     const code = isCorralError(error) ? error.code : 'ABORTED'
     const { name, kind } = engine
-    refusedTrace.publish({ namespace, name, kind, waited: clock.now() - startedAt, code })
+    refusedTrace.publish({ ...origin, name, kind, waited: clock.now() - startedAt, code })
   }
 
   /**
@@ -185,7 +185,7 @@ export function createLockService(connection: Connection, namespace: string): Lo
   }
 
   return {
-    namespace,
+    origin,
     async acquire(engine, places, options) {
       const startedAt = clock.now()
       const { waitMs, signal } = options

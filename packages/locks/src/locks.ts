@@ -1,4 +1,4 @@
-import { type Connection, shareConnection } from '@corral/connection'
+import { type Connection, shareConnection, type SourceId } from '@corral/connection'
 import { createLockSet, type LockSet } from './acquire-many.ts'
 import { createEngine, type Engine } from './engine/engine.ts'
 import type { Snapshot } from './engine/replies.ts'
@@ -21,11 +21,13 @@ import { createReadWriteLock, type ReadWriteLock } from './read-write-lock.ts'
 import type { LockScripts } from './scripts/lock-scripts.ts'
 import { mutexScripts } from './scripts/mutex-scripts.ts'
 import { sharedScripts } from './scripts/shared-scripts.ts'
-import { type LockContext, runUnder } from './using.ts'
+import { eitherSignal, type LockContext, runUnder } from './using.ts'
 import { type LockInfo, lockInfo } from './lock-info.ts'
 
 /** Locks of one namespace, on a borrowed connection. */
 export interface Locks {
+  /** Tells these locks from others in what they publish on diagnostics channels. */
+  readonly source: SourceId
   /**
    * Runs `body` while holding the lock (or all the locks of an array), extending it meanwhile.
    *
@@ -103,9 +105,10 @@ export function createLocks(options: LocksOptions): Locks {
   const resolved = resolveLocksOptions(options)
   const { keyspace, keepMs, replicas: wanted } = resolved
   const { namespace } = keyspace
+  const source: SourceId = { kind: 'locks', name: namespace }
   const keys = createLockKeys(keyspace)
   const connection = shareConnection(options.connection)
-  const service = createLockService(connection, namespace)
+  const service = createLockService(connection, { source, namespace })
   const ownClient =
     wanted !== undefined && wanted.connection === undefined
       ? openOwnClient(options.connection)
@@ -181,14 +184,15 @@ export function createLocks(options: LocksOptions): Locks {
   }
 
   return {
+    source,
     async using(name, body, given) {
       if (typeof name === 'string') {
         return createNamedLock(service, mutex(name), 'shared', resolved).using(body, given)
       }
       const { autoExtend = true, ...rest } = given ?? {}
       const set = await acquireMany(name, { ...rest, autoExtend }, true)
-      const context = { signal: set.signal, fencingToken: set.fencingToken }
-      return runUnder(set, context, body, () => undefined)
+      const signal = eitherSignal(set.signal, given?.signal)
+      return runUnder(set, { signal, fencingToken: set.fencingToken }, body, () => undefined)
     },
     // Wrong names and options throw from inside: whoever awaits sees them as rejections.
     acquire: async (name, given) =>

@@ -45,7 +45,7 @@ export function createNamedLock(
   function onReleaseError(error: unknown): void {
     if (!errorTrace.hasSubscribers) return
     const code = isCorralError(error) ? error.code : 'UNKNOWN'
-    errorTrace.publish({ namespace: service.namespace, name, kind, operation: 'release', code })
+    errorTrace.publish({ ...service.origin, name, kind, operation: 'release', code })
   }
 
   return {

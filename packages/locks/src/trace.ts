@@ -1,13 +1,19 @@
 import { channel, type Channel } from 'node:diagnostics_channel'
+import type { SourceId } from '@corral/connection'
 
 /** What kind of lock an event is about. */
 export type LockKind = 'mutex' | 'read' | 'write' | 'permit'
 
 interface OfLock {
+  /** The `source` of the locks that it came from. */
+  readonly source: SourceId
   readonly namespace: string
   readonly name: string
   readonly kind: LockKind
 }
+
+/** What all events of one lock service carry. */
+export type Origin = Pick<OfLock, 'source' | 'namespace'>
 
 /** The `node:diagnostics_channel` names of this package with what they carry. Durations in ms. */
 export interface LocksEvents {

@@ -39,7 +39,7 @@ function lockOf(extending: boolean, sentAt = clock.now()): Lock {
     },
   } as unknown as Engine
   const host: LockHost = {
-    namespace: 'shop',
+    origin: { source: { kind: 'locks', name: 'shop' }, namespace: 'shop' },
     release: () => releases(),
     abandon: (_, token) => void abandoned.push(token),
     ended: () => undefined,

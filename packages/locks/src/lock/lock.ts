@@ -8,7 +8,7 @@ import type { Engine } from '../engine/engine.ts'
 import type { Grant } from '../engine/replies.ts'
 import { lockLost, type LossReason } from '../errors.ts'
 import { resolveTtl } from '../options.ts'
-import { traceChannel } from '../trace.ts'
+import { type Origin, traceChannel } from '../trace.ts'
 import { validUntil } from './validity.ts'
 
 /** A lock that this process holds, until it is released, lost or runs out. */
@@ -46,7 +46,7 @@ export interface Lock extends AsyncDisposable {
 
 /** What all locks of a namespace need from outside. */
 export interface LockHost {
-  readonly namespace: string
+  readonly origin: Origin
   /** Gives it back; false when it was not held. */
   release(engine: Engine, token: string): Promise<boolean>
   /** Gives it back in the background; `forMs` is how long Redis may still hold it. */
@@ -160,7 +160,7 @@ function lose(hold: Hold, reason: LossReason): CorralError<'LOCK_LOST'> {
   hold.lost = lost
   end(hold)
   if (lostTrace.hasSubscribers) {
-    lostTrace.publish({ namespace: hold.host.namespace, name, kind, reason })
+    lostTrace.publish({ ...hold.host.origin, name, kind, reason })
   }
   hold.controller?.abort(lost)
   return lost
@@ -243,7 +243,7 @@ async function giveBack(hold: Hold, gone: CorralError<'LOCK_LOST'> | undefined):
     if (releasedTrace.hasSubscribers) {
       const { name, kind, clock } = engine
       const held = clock.now() - grant.sentAt
-      releasedTrace.publish({ namespace: host.namespace, name, kind, held, acknowledged })
+      releasedTrace.publish({ ...host.origin, name, kind, held, acknowledged })
     }
   }
   if (gone !== undefined) throw gone

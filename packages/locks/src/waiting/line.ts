@@ -275,7 +275,8 @@ export function createLine(deps: LineDeps): Line {
       }),
       ...(engine.passes &&
         next !== undefined &&
-        tickets.size > 0 && { own: mailbox.address ?? '' }),
+        tickets.size > 0 &&
+        mailbox.hears && { own: mailbox.address ?? '' }),
     }
     passing = pass !== undefined || passing
     try {
