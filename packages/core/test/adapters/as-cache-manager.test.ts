@@ -1,6 +1,6 @@
 import { openConnection, type OwnedConnection } from '@corral/connection'
 import { startRedis, type TestRedis } from '@corral/testing'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { asCacheManager } from '../../src/adapters/cache-manager/index.ts'
 import { createCache } from '../../src/index.ts'
 import { checkBehaviour, type Make } from './cache-manager-behaviour.ts'
@@ -66,6 +66,52 @@ describe('on Redis', () => {
       connection.reset()
     }
     await cache.disconnect()
+  })
+
+  it('loads once for two that share nothing but Redis', async () => {
+    const both = [1, 2].map(() => asCacheManager(createCache({ connection, namespace })))
+    let loads = 0
+    const load = async (): Promise<number> => {
+      loads++
+      await vi.waitFor(async () => expect(await server.command('EXISTS', 'shop::k')).toBe(1))
+      return 7
+    }
+    const values = await Promise.all(both.map((cache) => cache.wrap('k', load, 60_000)))
+    expect(values).toEqual([7, 7])
+    expect(loads).toBe(1)
+    await Promise.all(both.map((cache) => cache.disconnect()))
+  })
+
+  it('does not store what a load brings over a del that came meanwhile, from elsewhere too', async () => {
+    const cache = asCacheManager(createCache({ connection, namespace }))
+    const value = await cache.wrap('k', async () => {
+      await server.command('DEL', 'shop::k')
+      return 'old'
+    })
+    expect(value).toBe('old')
+    expect(await cache.get('k')).toBeUndefined()
+    await cache.disconnect()
+  })
+
+  it('refreshes once for two that share nothing but Redis', async () => {
+    const both = [1, 2].map(() => asCacheManager(createCache({ connection, namespace })))
+    await both[0]?.wrap('k', () => 1, 20_000)
+    let loads = 0
+    let release = (): void => undefined
+    const released = new Promise<void>((resolve) => (release = resolve))
+    const load = async (): Promise<number> => {
+      loads++
+      await released
+      return 2
+    }
+    const asked = await Promise.all(both.map((cache) => cache.wrap('k', load, 20_000, 25_000)))
+    expect(asked).toEqual([1, 1])
+    await vi.waitFor(() => expect(loads).toBeGreaterThan(0))
+    release()
+    await vi.waitFor(async () => expect(await both[0]?.get('k')).toBe(2))
+    expect(await both[1]?.get('k')).toBe(2)
+    await Promise.all(both.map((cache) => cache.disconnect()))
+    expect(loads).toBeLessThanOrEqual(2)
   })
 
   it('tells an error by the event of the call under onError: throw', async () => {

@@ -183,6 +183,20 @@ export function checkBehaviour(make: Make, connectionOf: () => OwnedConnection):
       expect(loads).toBe(2)
     })
 
+    it('serves the old value while the refresh runs, and refreshes once for all who ask', async () => {
+      await cache.wrap('k', () => 1, 20_000)
+      let release = (): void => undefined
+      const released = new Promise<void>((done) => (release = done))
+      const load = vi.fn(() => released.then(() => 2))
+      expect(await cache.wrap('k', load, 20_000, 25_000)).toBe(1)
+      await vi.waitFor(() => expect(load).toHaveBeenCalledTimes(1))
+      expect(await cache.get('k')).toBe(1)
+      expect(await cache.wrap('k', load, 20_000, 25_000)).toBe(1)
+      release()
+      await vi.waitFor(async () => expect(await cache.get('k')).toBe(2))
+      expect(load).toHaveBeenCalledTimes(1)
+    })
+
     it('keeps the old value when the refresh fails, and tells', async () => {
       const refreshed = vi.fn()
       cache.on('refresh', refreshed)

@@ -35,6 +35,7 @@ const store = 'primary'
 /**
  * cache-manager's calls on a Corral cache, so that code written for cache-manager gets its leases: a
  * `wrap` loads once for all processes, and what a load brings is not stored over a later `set` or `del`.
+ * A refresh below `refreshThreshold` runs once per process.
  *
  * `disconnect` closes the cache; the connection that it was given stays open.
  *
