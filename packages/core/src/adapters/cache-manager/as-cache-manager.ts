@@ -177,7 +177,9 @@ export function asCacheManager(
       typeof given === 'object' ? given : { ttl: given, refreshThreshold: threshold }
     let loaded = false
     const loading = loader(load, asked.ttl, () => (loaded = true))
-    const value = await cache.getOrSet(key, loading)
+    // Callers of `getOrSet` would wait for a refresh that runs.
+    const kept = refreshing.has(key) ? await cache.get(key) : undefined
+    const value = kept === undefined ? await cache.getOrSet(key, loading) : kept
     const within = resolve(asked.refreshThreshold, value) ?? refreshThreshold
     if (loaded) tellSet(key, value)
     else if (within !== undefined) {
