@@ -60,6 +60,16 @@ export interface Connection {
 
   /** The string at `key`, or `null`; calls of one tick share one MGET. Another type reads as `null`. */
   get(key: string, options?: CallOptions): Promise<string | null>
+  /**
+   * As {@link get}, told by call-back, exactly once, a refusal at once: for layers that make a
+   * promise of their own and would otherwise pay for two.
+   */
+  ask(
+    key: string,
+    onText: (text: string | null) => void,
+    onError: (error: CorralError) => void,
+    options?: CallOptions,
+  ): void
   /** As {@link get}, but raw bytes. */
   getBuffer(key: string, options?: CallOptions): Promise<Buffer | null>
   /** Many keys, in order; chunked, and in a cluster sent to each node at once. */
@@ -98,7 +108,11 @@ export interface Connection {
   ): Promise<unknown[]>
 
   /** Stores a string or bytes; `ttlMs` left out means for ever. */
-  set(key: string, value: string | Buffer, options?: CallOptions & { readonly ttlMs?: number }): Promise<void>
+  set(
+    key: string,
+    value: string | Buffer,
+    options?: CallOptions & { readonly ttlMs?: number },
+  ): Promise<void>
   /** Removes a key; true if it was there. Works while Redis is full. */
   delete(key: string, options?: CallOptions): Promise<boolean>
 
@@ -108,7 +122,10 @@ export interface Connection {
    * Keys of all masters that match a glob, in pages as Redis gives them (a key may come twice).
    * The pattern is the caller's to escape; see `escapeGlob`.
    */
-  scan(pattern: string, options?: CallOptions & { readonly count?: number }): AsyncIterable<string[]>
+  scan(
+    pattern: string,
+    options?: CallOptions & { readonly count?: number },
+  ): AsyncIterable<string[]>
   /** INFO of each master, as text, by node name (`host:port`). */
   info(section?: string, options?: CallOptions): Promise<ReadonlyMap<string, string>>
 

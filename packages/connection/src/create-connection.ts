@@ -143,6 +143,11 @@ export function createConnection(lease: Lease): Connection {
     },
     serverNow: (key) => known(key)?.link.serverNow(),
     get: (key, call) => get(key, 'utf8', call) as Promise<string | null>,
+    ask(key, onText, onError, call) {
+      const server = known(key)
+      if (server === undefined) get(key, 'utf8', call).then(onText as never, onError)
+      else server.batcher.ask(key, 'utf8', durationOf(call), onText as never, onError)
+    },
     getBuffer: (key, call) => get(key, 'buffer', call) as Promise<Buffer | null>,
     getMany: (keys, call) => getMany(keys, 'utf8', call) as Promise<(string | null)[]>,
     getManyBuffer: (keys, call) => getMany(keys, 'buffer', call) as Promise<(Buffer | null)[]>,

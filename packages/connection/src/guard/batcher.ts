@@ -3,14 +3,15 @@ import type { CorralError } from '../errors.ts'
 import type { EachScript, Script } from '../script.ts'
 import { inChunks, type Partial } from './bulk.ts'
 import type { Flight, FlightSource } from './flight.ts'
-import { createGetBatches, type Encoding } from './get-batches.ts'
+import { createGetBatches, type Encoding, type GetBatches } from './get-batches.ts'
 import type { Link } from './link.ts'
 import { errorWord, judgeReply } from './reply-errors.ts'
 import { createWriteBatches, eachFlight, MOST_KEYS_PER_SCRIPT, sizeOf } from './write-batches.ts'
 
 /** Gathers what is asked of one server in one tick and sends it together. */
 export interface Batcher {
-  get(key: string, encoding: Encoding, durationMs: number): Promise<unknown>
+  readonly get: GetBatches['get']
+  readonly ask: GetBatches['ask']
   getMany(
     keys: readonly string[],
     encoding: Encoding,
@@ -121,7 +122,8 @@ export function createBatcher(link: Link, oneKeyPerGet: boolean): Batcher {
   }
 
   return {
-    get: (key, encoding, durationMs) => gets.get(key, encoding, durationMs),
+    get: gets.get,
+    ask: gets.ask,
     getMany: (keys, encoding, durationMs, partial) =>
       inChunks(
         keys,

@@ -23,6 +23,14 @@ interface GetBatch {
 /** The GETs of one tick, as few MGETs as their sizes allow. */
 export interface GetBatches {
   get(key: string, encoding: Encoding, durationMs: number): Promise<unknown>
+  /** As `get`, told by call-back; a refusal is told at once. */
+  ask(
+    key: string,
+    encoding: Encoding,
+    durationMs: number,
+    onValue: (value: unknown) => void,
+    onError: (error: CorralError) => void,
+  ): void
   /** How many keys may share one command now. */
   chunkSize(): number
   /** The flight of one chunk. */
@@ -109,17 +117,22 @@ export function createGetBatches(
     )
   }
 
+  const ask: GetBatches['ask'] = (key, encoding, durationMs, onValue, onError) => {
+    const refused = link.refusal('read')
+    if (refused !== undefined) {
+      onError(refused)
+      return
+    }
+    const { keys, resolves, rejects } = openBatch(encoding, durationMs)
+    keys.push(key)
+    resolves.push(onValue)
+    rejects.push(onError)
+  }
+
   return {
-    get(key, encoding, durationMs) {
-      const refused = link.refusal('read')
-      if (refused !== undefined) return Promise.reject(refused)
-      const { keys, resolves, rejects } = openBatch(encoding, durationMs)
-      return new Promise((resolve, reject) => {
-        keys.push(key)
-        resolves.push(resolve)
-        rejects.push(reject)
-      })
-    },
+    get: (key, encoding, durationMs) =>
+      new Promise((resolve, reject) => ask(key, encoding, durationMs, resolve, reject)),
+    ask,
     chunkSize,
     flight,
     flush(flights) {

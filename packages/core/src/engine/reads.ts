@@ -91,32 +91,70 @@ export function createReads(parts: Parts): Reads {
     return Promise.resolve(near?.valueOf(entry))
   }
 
-  // `get` repeats the lines of `find`: one promise less on the path that everybody takes.
-  async function getRemote(key: string, redisKey: string): Promise<unknown> {
+  // `get` repeats the lines of `find`: one promise on the path that everybody takes.
+  function getRemote(key: string, redisKey: string): Promise<unknown> {
     const started = tally.start()
     if (journal.bypasses(redisKey, key)) {
       tally.miss(key, 'journalled', started)
-      return undefined
+      return Promise.resolve(undefined)
     }
     const ticket = near?.ticket(redisKey)
-    let entry: DecodedEntry | MissReason
-    try {
-      const text = await fetchText(redisKey)
-      entry = readEntry(text, redisKey, now, codec)
-      if (typeof entry === 'string') missed(redisKey, text, entry)
-      else {
-        let verdict = stamps.verdict(entry)
-        if (verdict === 'unknown') {
-          await stamps.learn(entry.tags)
-          verdict = stamps.verdict(entry)
-        }
-        if (verdict !== 'alive') entry = 'invalidated'
-      }
-    } catch (error) {
-      failures.absorb('get', error)
-      entry = 'unavailable'
+    const { ask } = tier
+    if (ask === undefined || !stamps.baseKnown) {
+      const text = fetchText(redisKey)
+      return text.then(
+        (found) => served(key, redisKey, found, ticket, started),
+        (error) => refused(key, error, started),
+      )
     }
-    return told(key, redisKey, entry, ticket, started)
+    return new Promise((resolve, reject) => {
+      const onText = (text: string | null): void => {
+        try {
+          resolve(served(key, redisKey, text, ticket, started))
+        } catch (error) {
+          reject(error)
+        }
+      }
+      const onError = (error: unknown): void => {
+        try {
+          resolve(refused(key, error, started))
+        } catch (own) {
+          reject(own)
+        }
+      }
+      ask(redisKey, onText, onError)
+    })
+  }
+
+  function refused(key: string, error: unknown, started: number): undefined {
+    failures.absorb('get', error)
+    tally.miss(key, 'unavailable', started)
+  }
+
+  /** The value in a reply; a promise of it where a tag's stamp must be asked for first. */
+  function served(
+    key: string,
+    redisKey: string,
+    text: string | null,
+    ticket: Ticket | undefined,
+    started: number,
+  ): unknown {
+    const entry = readEntry(text, redisKey, now, codec)
+    if (typeof entry === 'string') {
+      return told(key, redisKey, missed(redisKey, text, entry), ticket, started)
+    }
+    const verdict = stamps.verdict(entry)
+    if (verdict === 'unknown') {
+      return stamps.learn(entry.tags).then(
+        () => told(key, redisKey, judged(entry), ticket, started),
+        (error) => refused(key, error, started),
+      )
+    }
+    return told(key, redisKey, verdict === 'alive' ? entry : 'invalidated', ticket, started)
+  }
+
+  function judged(entry: DecodedEntry): DecodedEntry | MissReason {
+    return stamps.verdict(entry) === 'alive' ? entry : 'invalidated'
   }
 
   function told(

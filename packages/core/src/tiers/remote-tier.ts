@@ -46,6 +46,7 @@ export function createRemoteTier(connection: Connection): Tier {
     },
     now: (redisKey) => connection.serverNow(redisKey) ?? clock.wallNow(),
     get: (redisKey) => connection.get(redisKey),
+    ask: (redisKey, onText, onError) => connection.ask(redisKey, onText, onError),
     getMany: (redisKeys, onPartialFailure) => connection.getMany(redisKeys, bulk(onPartialFailure)),
     set: (redisKey, tail, ttlMs) =>
       fits(tail)

@@ -37,6 +37,12 @@ export interface Tier {
   /** The clock by which an entry ends, in epoch milliseconds; our own while the server's is not known. */
   readonly now: (redisKey: string) => number
   readonly get: (redisKey: string) => Promise<string | null>
+  /** As `get`, told by call-back, where that saves a promise. */
+  readonly ask?: (
+    redisKey: string,
+    onText: (text: string | null) => void,
+    onError: (error: CorralError) => void,
+  ) => void
   readonly getMany: (
     redisKeys: readonly string[],
     onPartialFailure?: OnPartialFailure,
