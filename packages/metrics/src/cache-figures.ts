@@ -2,7 +2,13 @@ import type { Clock } from '@corral/connection'
 import { createGroups } from './groups/groups.ts'
 import type { Latencies } from './latency/latencies.ts'
 import { listenToCache } from './listen/cache-events.ts'
-import { type CacheCounts, cacheCountNames, type MeasuredCache } from './measured.ts'
+import { countMessages } from './listen/count-messages.ts'
+import {
+  type CacheCounts,
+  cacheCountNames,
+  type MeasuredCache,
+  type NamedCache,
+} from './measured.ts'
 import type { ResolvedMetricsOptions } from './options.ts'
 import type { MetricsSnapshot, WindowName } from './snapshot.ts'
 import { createHistory, type Row } from './windows/history.ts'
@@ -23,11 +29,13 @@ export interface CacheFigures {
 }
 
 export function measureCache(
-  cache: MeasuredCache,
+  measured: MeasuredCache | NamedCache,
   { groupOf, maxGroups }: ResolvedMetricsOptions,
   latencies: Latencies,
   clock: Clock,
 ): CacheFigures {
+  const byMessages = 'counts' in measured ? undefined : countMessages(measured.namespace)
+  const cache = byMessages ?? (measured as MeasuredCache)
   const groups = groupOf && createGroups(groupOf, maxGroups)
   const events = listenToCache(cache.source, latencies, groups)
 
@@ -55,6 +63,9 @@ export function measureCache(
         groups: groups?.read() ?? {},
       }
     },
-    stop: events.stop,
+    stop() {
+      events.stop()
+      byMessages?.stop()
+    },
   }
 }

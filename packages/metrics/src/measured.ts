@@ -47,6 +47,11 @@ export const cacheCountNames: readonly (keyof CacheCounts)[] = [
 /** A cache, as far as it is measured: one of `createCache`. */
 export type MeasuredCache = StatsSource<CacheCounts>
 
+/** A cache that does not count for others: its messages are counted, by its namespace. */
+export interface NamedCache {
+  readonly namespace: string
+}
+
 /** A connection, as far as it is measured: one of `shareConnection` or `openConnection`. */
 export interface MeasuredConnection {
   /** Left out: every connection of this process counts. */

@@ -355,7 +355,7 @@ describe('options', () => {
   it.each([
     [undefined, /^options: must be an object, received undefined/],
     [{}, /^options: need at least one of cache, connection and locks/],
-    [{ cache: {} }, /^cache: must have counts\(\), received an object/],
+    [{ cache: {} }, /^cache: must have source and counts\(\).*received an object/],
     [{ cache: fakeCache(), nmae: 'x' }, /^nmae: is no option of createMetrics/],
     [{ cache: fakeCache(), name: '' }, /^name: must be 1 to 100 characters, received ""/],
     [{ cache: fakeCache(), maxGroups: 0 }, /^maxGroups: must be a whole number from 1 to 1000/],

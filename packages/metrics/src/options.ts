@@ -6,12 +6,12 @@ import {
   toMilliseconds,
 } from '@corral/connection'
 import { type GroupOf, type GroupRule, groupByPrefix, safely } from './groups/group-rules.ts'
-import type { MeasuredCache, MeasuredConnection, MeasuredLocks } from './measured.ts'
+import type { MeasuredCache, MeasuredConnection, MeasuredLocks, NamedCache } from './measured.ts'
 
 /** What to measure, and how. At least one of `cache`, `connection` and `locks`. */
 export interface MetricsOptions {
   /** A cache of `createCache`. */
-  readonly cache?: MeasuredCache
+  readonly cache?: MeasuredCache | NamedCache
   /** A connection of `shareConnection` or `openConnection`: breaker, commands. */
   readonly connection?: MeasuredConnection
   /** A lock service of `createLocks`. */
@@ -39,7 +39,7 @@ export interface MetricsOptions {
 
 /** {@link MetricsOptions} with every default filled in and every rule checked. */
 export interface ResolvedMetricsOptions {
-  readonly cache: MeasuredCache | undefined
+  readonly cache: MeasuredCache | NamedCache | undefined
   readonly connection: MeasuredConnection | undefined
   readonly locks: MeasuredLocks | undefined
   readonly name: string
@@ -79,13 +79,10 @@ export function resolveMetricsOptions(options: MetricsOptions): ResolvedMetricsO
   if (cache === undefined && connection === undefined && locks === undefined) {
     throw new TypeError('options: need at least one of cache, connection and locks')
   }
-  requireMethods('cache', cache, ['counts'])
-  if (cache !== undefined && typeof cache.source?.name !== 'string') {
-    throw new TypeError('cache: must say by `source` who it is; a cache of createCache does')
-  }
+  requireCache(cache)
   requireMethods('connection', connection, ['health'])
   requireMethods('locks', locks, ['stats', 'list'])
-  const name = options.name ?? cache?.source.name ?? 'default'
+  const name = options.name ?? cacheName(cache) ?? 'default'
   if (typeof name !== 'string' || name === '' || name.length > 100) {
     throw new TypeError(`name: must be 1 to 100 characters, received ${describeValue(name)}`)
   }
@@ -104,6 +101,25 @@ export function resolveMetricsOptions(options: MetricsOptions): ResolvedMetricsO
     askLocksEveryMs: askEvery(options.askLocksEvery ?? '15s'),
     clock,
   }
+}
+
+function cacheName(cache: MeasuredCache | NamedCache | undefined): string | undefined {
+  if (cache === undefined) return undefined
+  return 'counts' in cache ? cache.source.name : cache.namespace
+}
+
+function requireCache(cache: object | null | undefined): void {
+  if (cache === undefined) return
+  const { source, counts, namespace } = (cache ?? {}) as {
+    readonly source?: { readonly name?: unknown }
+    readonly counts?: unknown
+    readonly namespace?: unknown
+  }
+  if (typeof counts === 'function' && typeof source?.name === 'string') return
+  if (counts === undefined && typeof namespace === 'string') return
+  throw new TypeError(
+    `cache: must have source and counts(), as a cache of createCache, received ${describeValue(cache)}`,
+  )
 }
 
 function requireMethods(option: string, value: object | undefined, names: readonly string[]): void {
