@@ -53,6 +53,12 @@ export interface CacheClient extends Sessions, Bulk, UserCache {
   sessionStore<Base extends EventEmitter = EventEmitter>(
     options?: Pick<SessionStoreOptions<Base>, 'Store'>,
   ): SessionStore & Base
+  /**
+   * Adds to a counter of the cache, its ttl set in the same step; rejects when Redis cannot.
+   * To limit calls take `incrementRateLimit`.
+   */
+  increment: Cache['increment']
+  decrement: Cache['decrement']
   /** Whether Redis answers, and how fast. Does not reject. */
   healthCheck(): Promise<ConnectionHealth>
   /** Stops listening for flags and resets; the cache stays open. Idempotent. */
@@ -125,6 +131,8 @@ export function createCacheClient(options: CacheClientOptions): CacheClient {
         { connection: needed(connection), namespace },
         { ...sessionOptions, ...given },
       ),
+    increment: cache.increment,
+    decrement: cache.decrement,
     healthCheck: () => cache.health(),
     close() {
       flags.close()

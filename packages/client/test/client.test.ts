@@ -118,7 +118,7 @@ describe('the client on a real Redis', () => {
           [1, 2, 3].map(() => each.memoize('slow', load, 60)),
         ),
       )
-      expect(all).toEqual(Array(6).fill({ at: 1 }))
+      expect(all).toEqual(Array.from({ length: 6 }, () => ({ at: 1 })))
       expect(load).toHaveBeenCalledTimes(1)
     } finally {
       await other.close()

@@ -1,5 +1,5 @@
 import { describeValue } from '@corral/connection'
-import type { Cache, SetEntry, Ttl } from '@corral/core'
+import type { Cache, SetEntry, Ttl, WarmOptions, WarmResult } from '@corral/core'
 
 /** What became of many writes. */
 export interface BulkResult {
@@ -10,23 +10,11 @@ export interface BulkResult {
   readonly failed: readonly string[]
 }
 
-export interface WarmEntry {
+/** What brings a value, for when it is not there. */
+export interface WarmCacheEntry {
   readonly key: string
   readonly fetcher: () => unknown
   readonly ttl?: Ttl
-}
-
-export interface WarmOptions {
-  /** Fetchers that run at once. 1 to 1,000. @defaultValue 8 */
-  readonly concurrency?: number
-  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void
-}
-
-/** What became of warming. */
-export interface WarmResult {
-  /** How many have a value now, fetched or there before. */
-  readonly warmed: number
-  readonly failed: readonly { readonly key: string; readonly error: unknown }[]
 }
 
 /** Many keys in one call. */
@@ -36,8 +24,8 @@ export interface Bulk {
   /** The values in the order of the keys, `undefined` for a miss. */
   bulkGet<T = unknown>(keys: readonly string[]): Promise<(T | undefined)[]>
   bulkDelete(keys: readonly string[]): Promise<BulkResult>
-  /** Fetches what is not there yet, few at once; a fetcher that throws fails its own key alone. */
-  warmCache(entries: readonly WarmEntry[], options?: WarmOptions): Promise<WarmResult>
+  /** Fetches what is not there yet, few at once: `cache.warm` by another name. */
+  warmCache(entries: readonly WarmCacheEntry[], options?: WarmOptions): Promise<WarmResult>
 }
 
 export function createBulk(cache: Cache): Bulk {
@@ -53,28 +41,14 @@ export function createBulk(cache: Cache): Bulk {
     async bulkDelete(keys) {
       return resultOf(keys, await cache.deleteMany(keys))
     },
-    async warmCache(entries, { concurrency = 8, onProgress } = {}) {
-      if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > 1_000) {
-        throw new RangeError(
-          `concurrency: must be a whole number from 1 to 1000, received ${describeValue(concurrency)}`,
-        )
-      }
-      const failed: { key: string; error: unknown }[] = []
-      const total = entries.length
-      const queue = entries.values()
-      let done = 0
-      async function worker(): Promise<void> {
-        for (const { key, fetcher, ttl } of queue) {
-          try {
-            await cache.getOrSet(key, () => fetcher(), ttl)
-          } catch (error) {
-            failed.push({ key, error })
-          }
-          onProgress?.({ done: ++done, total })
+    async warmCache(entries, options) {
+      const loads = entries.map(({ key, fetcher, ttl }) => {
+        if (typeof fetcher !== 'function') {
+          throw new TypeError(`fetcher: must be a function, received ${describeValue(fetcher)}`)
         }
-      }
-      await Promise.all(Array.from({ length: Math.min(concurrency, total) }, worker))
-      return { warmed: total - failed.length, failed }
+        return { key, load: () => fetcher(), ...(ttl !== undefined && { ttl }) }
+      })
+      return cache.warm(loads, options)
     },
   }
 }

@@ -190,7 +190,7 @@ describe.each(algorithms)('%s against its model', (algorithm) => {
     if (algorithm !== 'sliding-log') {
       const numbers = (...values: number[]): Buffer =>
         Buffer.concat(
-          values.map((value) => Buffer.from(new Float64Array([value]).buffer).reverse()),
+          values.map((value) => Buffer.from(new Float64Array([value]).buffer).toReversed()),
         )
       const bad = [Number.NaN, -1, Number.POSITIVE_INFINITY, 1e300]
       const texts = [
