@@ -62,13 +62,12 @@ const unnamed = 'keyv'
  * ```ts
  * import { createKeyvStore } from '@corral/core/keyv'
  * import { Queue } from 'bullmq'
- * import { Keyv } from 'keyv'
  *
  * const queue = new Queue('mail', { connection: { host: '127.0.0.1', port: 6379 } })
  * const store = createKeyvStore({ connection: queue, namespace: 'shop' })
- * const keyv = new Keyv({ store, namespace: 'shop', useKeyPrefix: false })
- * await keyv.set('user:1', { name: 'Ada' }, 60_000) // at shop::user:1
- * await keyv.disconnect() // the queue's connection stays open
+ * // for Keyv 5: new Keyv({ store, namespace: 'shop', useKeyPrefix: false })
+ * // for Keyv 6: new Keyv({ store })
+ * await store.disconnect() // the queue's connection stays open
  * await queue.close()
  * ```
  */
