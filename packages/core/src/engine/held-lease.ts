@@ -18,7 +18,7 @@ export interface HeldLease {
 }
 
 /** A killed process stops prolonging its leases, so that others go on when they end. */
-const beatsPerLease = 2
+const beatsPerLease = 3
 
 /**
  * @param entry identity of the stale entry beside which the lease stands; undefined: it stands at the
