@@ -52,6 +52,21 @@ export function createEngine(deps: EngineDeps): Engine {
   const { connection, scripts, key, name, kind, mode, capacity, keepMs, replicas } = deps
   const { clock } = connection
 
+  // Counts of subscribers are per server: in a cluster nobody is taken for dead by them. Whether it
+  // is one may be known only after the first call.
+  let inCluster: boolean | undefined
+  let text = ''
+  function terms(): string {
+    if (inCluster !== connection.isCluster) {
+      inCluster = connection.isCluster
+      text = `${inCluster ? 0 : 1} ${capacity} ${mode}`
+    }
+    return text
+  }
+  function wish(again: boolean): string {
+    return `${again ? 1 : 0} ${connection.isCluster ? 0 : 1} ${keepMs} ${capacity} ${mode}`
+  }
+
   const engine: Engine = {
     key,
     get what() {
@@ -69,28 +84,18 @@ export function createEngine(deps: EngineDeps): Engine {
         token,
         ttlMs,
         entry,
-        again ? 1 : 0,
-        keepMs,
-        trustIn(connection),
-        capacity,
-        mode,
+        wish(again),
       ])
       const attempted = readAttempt(reply as unknown[], token, ttlMs, sentAt)
       if (replicas !== undefined && 'fence' in attempted) await confirm(engine, token, replicas)
       return attempted
     },
-    async release({ token, pass, own = '', entry = '' }) {
+    async release(request) {
       const sentAt = clock.now()
       const reply = await connection.scriptEach(scripts.release, key, [
-        token,
-        pass?.token ?? '',
-        pass?.ttlMs ?? 0,
-        pass?.first === true ? 1 : 0,
-        own,
-        entry,
-        trustIn(connection),
-        capacity,
-        mode,
+        request.token,
+        nextHolder(request),
+        terms(),
       ])
       return readRelease(reply as unknown[], sentAt)
     },
@@ -116,9 +121,11 @@ export function createEngine(deps: EngineDeps): Engine {
   return engine
 }
 
-/** Counts of subscribers are per server: in a cluster nobody is taken for dead by them. */
-function trustIn(connection: Connection): 0 | 1 {
-  return connection.isCluster ? 0 : 1
+/** The second argument of `release`. */
+function nextHolder({ pass, own = '', entry = '' }: ReleaseRequest): string {
+  if (pass === undefined && own === '' && entry === '') return ''
+  const first = pass?.first === true ? 1 : 0
+  return `${pass?.token ?? '-'} ${pass?.ttlMs ?? 0} ${first} ${own === '' ? '-' : own} ${entry}`
 }
 
 /** Gives back what too few replicas have. */

@@ -4,7 +4,7 @@ import { forEachKey, queueLua } from './queue-lua.ts'
 
 /**
  * A mutex is one hash: `t` the holder's token, `u` until when it holds (server microseconds), `l`
- * its ttl in ms, `f` the last fencing token, `k` until when Redis keeps the hash, `w` present while somebody may wait in `<key>:queue`.
+ * its ttl in ms, `f` the last fencing token, `k` from when on the hash's own end is put off, `w` present while somebody may wait in `<key>:queue`.
  * The hash outlives the lock by far, so that fencing tokens keep growing.
  */
 const mutexLua = `${queueLua}
@@ -36,18 +36,19 @@ for i = 1, #KEYS do
   local token = ARGV[at]
   local held = redis.pcall('HMGET', key, 't', 'u', 'f', 'w', 'l', 'k')
   if token ~= '' and not held.err and not held[1] and not held[4] then
-    local ttl, keep = ARGV[at + 1], ARGV[at + 4]
+    local ttl = ARGV[at + 1]
     local fence, till = format('%.0f', now), format('%.0f', now + ttl * 1000)
     if held[3] and #held[3] == #fence and held[3] >= fence then
       fence = format('%.0f', held[3] + 1)
     end
     local done
     -- The hash is kept far longer than any hold, so its end need not move with each of them.
-    if held[6] and held[6] - now > keep * 750 then
+    if held[6] and tonumber(held[6]) > now then
       done = redis.pcall('HSET', key, 't', token, 'u', till, 'f', fence, 'l', ttl)
     else
-      local kept = format('%.0f', now + keep * 1000)
-      done = redis.pcall('HSET', key, 't', token, 'u', till, 'f', fence, 'l', ttl, 'k', kept)
+      local keep = string.match(ARGV[at + 3], '^%d %d (%d+) ')
+      local renewAt = format('%.0f', now + keep * 250)
+      done = redis.pcall('HSET', key, 't', token, 'u', till, 'f', fence, 'l', ttl, 'k', renewAt)
       call('PEXPIRE', key, keep)
     end
     if type(done) == 'table' then out[i] = done else out[i] = { 1, fence } end
@@ -63,7 +64,7 @@ for i = 1, #KEYS do
   local held = redis.pcall('HMGET', key, 't', 'u', 'f', 'w')
   if
     token ~= '' and held[1] == token and not held[4] and tonumber(held[2]) > now
-    and ARGV[at + 1] == '' and ARGV[at + 5] == ''
+    and ARGV[at + 1] == ''
   then
     redis.call('HDEL', key, 't', 'u', 'l')
     out[i] = { 1 }
@@ -79,8 +80,8 @@ export const mutexScripts: LockScripts = {
 ${mutexLua}
 local function one(key, at, held)
   if held.err then return held end
-  local token, ttl, entry, again, keep, trust =
-    ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
+  local token, ttl, entry = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  local again, trust, keep = wish(ARGV[at + 3])
   local till = micros(now + ttl * 1000)
   local left = tonumber(held[2] or '0') - now
   if held[1] and left > 0 then
@@ -108,7 +109,7 @@ local function one(key, at, held)
     redis.call('HDEL', key, 't', 'u', 'l')
     return { 0, 0, '0', '', '' }
   end
-  redis.call('HSET', key, 't', token, 'u', till, 'f', fence, 'l', ttl, 'k', micros(now + keep * 1000))
+  redis.call('HSET', key, 't', token, 'u', till, 'f', fence, 'l', ttl, 'k', micros(now + keep * 250))
   redis.call('PEXPIRE', key, keep)
   return { 1, fence }
 end
@@ -127,8 +128,9 @@ return out`,
 ${mutexLua}
 local function one(key, at, held)
   if held.err then return held end
-  local token, passTo, passTtl, first, own, entry, trust =
-    ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5], ARGV[at + 6]
+  local token = ARGV[at]
+  local passTo, passTtl, first, own, entry = nextHolder(ARGV[at + 1])
+  local trust = string.sub(ARGV[at + 2], 1, 1)
   if entry ~= '' then redis.call('LREM', key .. ':queue', 1, entry) end
   if not held[1] or (token ~= '' and held[1] ~= token) then return { 0 } end
   local lapsed = tonumber(held[2]) <= now

@@ -22,6 +22,14 @@ local function guarded(one, key, at, held)
   if ok then return reply end
   return redis.error_reply(type(reply) == 'table' and reply.err or tostring(reply))
 end
+local function wish(text) return string.match(text, '^(%d) (%d) (%d+) (%d+) (%a)$') end
+local function nextHolder(text)
+  if text == '' then return '', '0', '0', '', '' end
+  local passTo, ttl, first, own, entry = string.match(text, '^(%S+) (%d+) (%d) (%S+) ?(.*)$')
+  if passTo == '-' then passTo = '' end
+  if own == '-' then own = '' end
+  return passTo, ttl, first, own, entry
+end
 local function parse(entry) return string.match(entry, '^(%S+) (%S+) (%S+) (%S+)$') end
 local function alive(key, token, channel, trust)
   if channel == '-' then return true end

@@ -43,9 +43,8 @@ export const sharedScripts: LockScripts = {
     argsPerKey: ATTEMPT_ARGS,
     lua: `${sharedLua}
 local function one(key, at)
-  local token, ttl, entry, again, keep, trust, capacity, mode =
-    ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5], ARGV[at + 6],
-    ARGV[at + 7]
+  local token, ttl, entry = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  local again, trust, keep, capacity, mode = wish(ARGV[at + 3])
   local held, member = key .. ':held', mode .. token
   purge(key)
   local state = redis.call('HMGET', key, 'f', 'w')
@@ -81,8 +80,9 @@ ${forEachKey(ATTEMPT_ARGS)}`,
     memory: 'shrink',
     lua: `${sharedLua}
 local function one(key, at)
-  local token, entry, trust, capacity, mode =
-    ARGV[at], ARGV[at + 5], ARGV[at + 6], ARGV[at + 7], ARGV[at + 8]
+  local token = ARGV[at]
+  local _, _, _, _, entry = nextHolder(ARGV[at + 1])
+  local trust, capacity, mode = string.match(ARGV[at + 2], '^(%d) (%d+) (%a)$')
   local held = key .. ':held'
   if entry ~= '' then redis.call('LREM', key .. ':queue', 1, entry) end
   purge(key)
