@@ -12,7 +12,10 @@ import type { MeasuredCache, MeasuredConnection, MeasuredLocks, NamedCache } fro
 export interface MetricsOptions {
   /** A cache of `createCache`. */
   readonly cache?: MeasuredCache | NamedCache
-  /** A connection of `shareConnection` or `openConnection`: breaker, commands. */
+  /**
+   * A connection of `shareConnection` or `openConnection`: breaker, commands.
+   * @defaultValue the one that the cache rides on
+   */
   readonly connection?: MeasuredConnection
   /** A lock service of `createLocks`. */
   readonly locks?: MeasuredLocks
@@ -75,7 +78,8 @@ export function resolveMetricsOptions(options: MetricsOptions): ResolvedMetricsO
       throw new TypeError(`${name}: is no option of createMetrics (${[...known].join(', ')})`)
     }
   }
-  const { cache, connection, locks, groups, maxGroups = 50, clock = systemClock } = options
+  const { cache, locks, groups, maxGroups = 50, clock = systemClock } = options
+  const connection = options.connection ?? connectionOf(cache)
   if (cache === undefined && connection === undefined && locks === undefined) {
     throw new TypeError('options: need at least one of cache, connection and locks')
   }
@@ -106,6 +110,12 @@ export function resolveMetricsOptions(options: MetricsOptions): ResolvedMetricsO
 function cacheName(cache: MeasuredCache | NamedCache | undefined): string | undefined {
   if (cache === undefined) return undefined
   return 'counts' in cache ? cache.source.name : cache.namespace
+}
+
+/** A cache of `createCache` has it; one in memory has none. */
+function connectionOf(cache: object | null | undefined): MeasuredConnection | undefined {
+  const { connection } = (cache ?? {}) as { readonly connection?: MeasuredConnection }
+  return typeof connection?.health === 'function' ? connection : undefined
 }
 
 function requireCache(cache: object | null | undefined): void {
