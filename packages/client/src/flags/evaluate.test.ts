@@ -3,9 +3,12 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { evaluate } from './evaluate.ts'
 import { defineFlag, type FlagInput } from './flag-definition.ts'
+import { placeOf } from './place-of.ts'
 
 const decide = <T>(input: FlagInput, fallback: T, context = {}) =>
   evaluate('flag', defineFlag(input), fallback, context)
+
+const PINNED = ['10.2682', '38.9378', '70.8378', '57.6981', '96.3287']
 
 describe('a percentage', () => {
   const forms: [string, (n: number) => string | number][] = [
@@ -58,6 +61,12 @@ describe('a percentage', () => {
       )
     }
     expect(Math.abs(both / 100 - 25)).toBeLessThan(2)
+  })
+
+  it('puts an id where every release before put it', () => {
+    // Another hash would move users from one variant to the other. docs/concepts/flags.md shows these.
+    const places = ['dan', 'gus', 'ada', 'ü', '42'].map((id) => placeOf('new-ui', id).toFixed(4))
+    expect(places).toEqual(PINNED)
   })
 
   it('needs to know who asks', () => {

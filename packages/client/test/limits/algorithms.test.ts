@@ -267,3 +267,24 @@ describe('a bucket whose exact level would not fit a number', () => {
     expect(rule.quota * 2 * rule.b).toBeLessThan(Number.MAX_SAFE_INTEGER)
   })
 })
+
+describe('the worked example of docs/concepts/rate-limiting.md', () => {
+  // Milliseconds after a whole second, and whether each algorithm admits a call then.
+  const moments = [0, 900, 950, 960, 1_000, 1_010, 1_020]
+  it.each<[RateAlgorithm, (true | number)[]]>([
+    ['fixed-window', [true, true, true, 0.04, true, true, true]],
+    ['sliding-window', [true, true, true, 0.374, 0.334, 0.324, 0.314]],
+    ['sliding-log', [true, true, true, 0.04, true, 0.89, 0.88]],
+    ['token-bucket', [true, true, true, true, 0.234, 0.224, 0.214]],
+    ['gcra', [true, true, true, true, 0.234, 0.224, 0.214]],
+  ])('is what %s does', async (algorithm, expected) => {
+    const rule = resolveRule({ algorithm, limit: 3, window: '1s' }, '')
+    const key = newKey()
+    const told: (true | number)[] = []
+    for (const ms of moments) {
+      const { allowed, retryAfter } = await ask(rule, key, START + ms * 1_000, 1, 'take')
+      told.push(allowed || retryAfter)
+    }
+    expect(told).toEqual(expected)
+  })
+})
