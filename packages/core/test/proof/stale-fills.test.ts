@@ -3,7 +3,7 @@ import { createKeyv } from '@keyv/redis'
 import { Redis } from 'ioredis'
 import type { Keyv } from 'keyv'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createCache } from '../../src/index.ts'
+import { createCache, type Duration } from '../../src/index.ts'
 import { startAgents, type Agent, type Agents } from './agents/start-agents.ts'
 import { micros, percentile, turn } from './machine-clock.ts'
 import { figure, sized } from './scale.ts'
@@ -38,7 +38,7 @@ afterAll(async () => {
   await server.stop()
 })
 
-async function openBoth(nearTtl: string): Promise<void> {
+async function openBoth(nearTtl: Duration): Promise<void> {
   await mainProxy.heal()
   await signalsProxy.heal()
   await server.command('FLUSHALL')

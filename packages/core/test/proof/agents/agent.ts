@@ -2,7 +2,7 @@ import { createConnection } from 'node:net'
 import { createInterface } from 'node:readline'
 import { shareConnection } from '@corral/connection'
 import { runWorker } from '@corral/testing'
-import { Redis, type RedisOptions } from 'ioredis'
+import { Redis } from 'ioredis'
 import { createCache, type Cache } from '../../../src/index.ts'
 import { micros, turn } from '../machine-clock.ts'
 import type { Errands } from './errands.ts'
@@ -22,13 +22,12 @@ const errands: Errands = {
   async open({ port, signalsPort, namespace, near, deadline = '5s' }) {
     await cache?.close()
     redis?.disconnect()
-    const options: RedisOptions = {
-      port,
+    const options = {
       maxRetriesPerRequest: null,
       socketTimeout: 15_000,
       retryStrategy: () => 50,
     }
-    const client = new Redis(options)
+    const client = new Redis(port, '127.0.0.1', options)
     client.on('error', () => {})
     if (signalsPort !== undefined) {
       const duplicate = client.duplicate.bind(client)
@@ -101,7 +100,7 @@ runWorker<{ readonly control: number }>(async ({ index, data }) => {
       name: keyof Errands
       args: never[]
     }
-    const run = errands[name] as (...args: never[]) => Promise<unknown>
+    const run: (...args: never[]) => Promise<unknown> = errands[name]
     void run(...args).then(
       (result) => socket.write(`${JSON.stringify({ id, result })}\n`),
       (error: Error) => socket.write(`${JSON.stringify({ id, error: error.stack })}\n`),

@@ -1,4 +1,4 @@
-import type { CacheOptions, GetOrSetOptions } from '../../../src/index.ts'
+import type { CacheOptions, Duration, GetOrSetOptions } from '../../../src/index.ts'
 
 /** Options of a cache that can be sent to another process. */
 export interface OpenOptions {
@@ -8,7 +8,7 @@ export interface OpenOptions {
   readonly namespace: string
   readonly near?: CacheOptions['near']
   /** Of each call. @defaultValue '5s', so that a busy machine is not taken for an outage */
-  readonly deadline?: string
+  readonly deadline?: Duration
 }
 
 /** Options of a call that can be sent. */
