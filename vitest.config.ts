@@ -18,6 +18,8 @@ export default defineConfig({
           name: 'unit',
           include: ['{packages,apps,tooling}/*/src/**/*.test.ts'],
           setupFiles: ['./tooling/checks/src/no-network.ts'],
+          // Property tests take their time on a busy machine; none of them waits for anything.
+          testTimeout: 30_000,
           sequence: { groupOrder: 0 },
         },
       },

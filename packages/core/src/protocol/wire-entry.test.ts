@@ -148,3 +148,40 @@ describe('identity', () => {
     expect(entryIdentity('{"value":1}')).not.toBe(entryIdentity('{"value":2}'))
   })
 })
+
+describe('the short way of reading', () => {
+  /** The same entry with a space before its last brace, which only the long way reads. */
+  const spaced = (text: string): string => `${text.slice(0, -1)} }`
+
+  test('gives what the long way gives, for any value', () => {
+    fc.assert(
+      fc.property(
+        fc.jsonValue(),
+        fc.option(fc.integer({ min: 1, max: 2 ** 50 }), { nil: undefined }),
+        fc.nat(10_000),
+        fc.nat(10_000),
+        (value, expires, staleMs, costMs) => {
+          const tail = encodeEntry({ redisKey: KEY, value, staleMs, costMs })
+          const text = composeEntry(tail as string, 1_763_612_345_678_901, expires)
+          expect(decodeEntry(text, KEY)).toEqual(decodeEntry(spaced(text), KEY))
+          expect(decodeEntry(text, `${KEY}0`)).toEqual({ kind: 'mismatch' })
+        },
+      ),
+    )
+  })
+
+  test('takes no torn text for an entry', () => {
+    const tail = encodeEntry({ redisKey: KEY, value: { list: [1, { deep: 'x}' }], n: 123 } })
+    const text = composeEntry(tail as string, 1, 2)
+    for (let length = 1; length < text.length; length++) {
+      expect(decodeEntry(text.slice(0, length), KEY).kind).toBe('garbage')
+    }
+  })
+
+  test('drops own __proto__ keys', () => {
+    const tail = encodeEntry({ redisKey: KEY, value: 1 }) as string
+    const text = composeEntry(tail.replace(/1\}$/, '{"__proto__":{"isAdmin":true},"a":1}}'), 1, 2)
+    const decoded = decodeEntry(text, KEY)
+    expect(decoded.kind === 'entry' && Object.keys(decoded.value as object)).toEqual(['a'])
+  })
+})

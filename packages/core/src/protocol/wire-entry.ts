@@ -101,8 +101,44 @@ const NONE: readonly never[] = []
 const COUNTER = /^-?\d{1,19}$/
 const LEASE = /^\{"lease":"([^"\\]*)","at":(\d+)\}$/
 
+/** The head of nearly every entry: ours, untagged, its value plain JSON to the last brace. */
+const PLAIN_HEAD =
+  /^\{"c":1,"at":(\d{1,16})(?:,"expires":(\d{1,16}))?,"h":(\d{1,16})(?:,"stale":(\d{1,16}))?(?:,"cost":(\d{1,16}))?,"value":/
+const BRACE = 125
+
+/**
+ * Reads an entry by the order of its fields, which is part of the format: parsing the value alone
+ * takes a third less time than parsing the whole. Undefined: it takes a closer look.
+ */
+function plainEntry(text: string, redisKey: string): DecodedEntry | undefined {
+  const head = PLAIN_HEAD.exec(text)
+  if (head === null || text.charCodeAt(text.length - 1) !== BRACE) return undefined
+  if (Number(head[3]) !== keyHash(redisKey)) return undefined
+  let value: unknown
+  try {
+    value = parseJson(text.slice(head[0].length, -1))
+  } catch {
+    return undefined
+  }
+  const expires = head[2] === undefined ? undefined : Number(head[2])
+  const stale = head[4] === undefined ? 0 : Number(head[4])
+  return {
+    kind: 'entry',
+    value,
+    loadedAt: Number(head[1]),
+    expires,
+    freshUntil: expires === undefined ? undefined : expires - stale,
+    costMs: head[5] === undefined ? undefined : Number(head[5]),
+    tags: NONE,
+    seen: NONE,
+    encoded: undefined,
+  }
+}
+
 /** Reads whatever stands at a key. Never throws. */
 export function decodeEntry(text: string, redisKey: string): Decoded {
+  const plain = plainEntry(text, redisKey)
+  if (plain !== undefined) return plain
   if (text.charCodeAt(0) !== 123 /* { */) {
     return COUNTER.test(text) ? foreign(Number(text), undefined) : GARBAGE
   }
