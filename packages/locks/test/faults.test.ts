@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { isCorralError, shareConnection } from '@corral/connection'
 import {
   monitor,
@@ -29,7 +30,10 @@ beforeEach(async () => {
   locks = bench.locks()
   other = bench.locks()
 })
-afterEach(() => bench[Symbol.asyncDispose]())
+afterEach(async () => {
+  await server.resume()
+  await bench[Symbol.asyncDispose]()
+})
 
 const key = (name: string): string => `corral:lock:{shop::${name}}`
 
@@ -39,26 +43,56 @@ async function keptUntil(name: string): Promise<number> {
 }
 
 describe('while Redis hangs', () => {
-  it('a holder is told before its lock can have run out', async () => {
-    const margins: number[] = []
-    for (const ttl of ['100ms', '300ms', '1s'] as const) {
-      const lock = await locks.acquire('hang', { ttl, autoExtend: true })
-      const until = await keptUntil('hang')
-      await server.pause()
-      await new Promise((resolve) => lock.signal.addEventListener('abort', resolve))
-      margins.push(until - (performance.timeOrigin + performance.now()))
-      expect(isCorralError(lock.signal.reason, 'LOCK_LOST')).toBe(true)
-      expect(lock.held).toBe(false)
-      await server.resume()
-      await expect(lock.release()).rejects.toMatchObject({ code: 'LOCK_LOST' })
-      await waitFor(async () => (await locks.tryAcquire('probe'))?.release().then(() => true))
-    }
-    expect(Math.min(...margins)).toBeGreaterThan(0)
-  })
+  it.each(['hangs', 'is cut off', 'refuses connections', 'answers too late'] as const)(
+    'a holder is told before its lock can have run out: Redis %s',
+    async (fault) => {
+      await using proxy = await startProxy({ target: server })
+      bench.deadline = '2s'
+      const far = bench.locks({}, bench.client(proxy))
+      await waitFor(async () => (await far.tryAcquire('warm'))?.release().then(() => true))
+      const start = {
+        hangs: () => server.pause(),
+        'is cut off': () => proxy.blackHole(),
+        'refuses connections': async () => {
+          await proxy.refuse(true)
+          proxy.reset()
+        },
+        'answers too late': () => proxy.latency(700),
+      }[fault]
+      const ends: number[] = []
+      const stalls = monitorEventLoopDelay({ resolution: 1 })
+      stalls.enable()
+      for (const ttl of ['100ms', '300ms', '1s'] as const) {
+        // A frozen server cannot be asked: without extensions what it says before holds.
+        const autoExtend = fault !== 'hangs'
+        const lock = await waitFor(() => far.tryAcquire('fault', { ttl, autoExtend }))
+        const { signal } = lock
+        const kept = await keptUntil('fault')
+        await start()
+        stalls.reset()
+        await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        const at = performance.timeOrigin + performance.now()
+        expect(isCorralError(signal.reason, 'LOCK_LOST')).toBe(true)
+        expect(lock.held).toBe(false)
+        if (fault === 'hangs') await server.resume()
+        // What Redis has kept it for, extensions under way included.
+        // What this machine kept the whole process waiting for is not the lock's affair.
+        const stalled = stalls.max / 1e6
+        ends.push((autoExtend ? await keptUntil('fault') : kept) - at + stalled)
+        await proxy.heal()
+        await expect(lock.release()).rejects.toMatchObject({ code: 'LOCK_LOST' })
+        await waitFor(async () => (await far.tryAcquire('warm'))?.release().then(() => true))
+        await waitFor(async () => !(await other.inspect('fault')).held)
+      }
+      expect(Math.min(...ends)).toBeGreaterThan(0)
+    },
+  )
 
   it('calls are refused within the deadline and leave no ghost locks', async () => {
     await locks.acquire('warm')
     let refused = 0
+    const stalls = monitorEventLoopDelay({ resolution: 1 })
+    stalls.enable()
     for (let round = 0; round < 10; round++) {
       await server.pause()
       const from = performance.now()
@@ -66,7 +100,8 @@ describe('while Redis hangs', () => {
         locks.acquire(`ghost:${round}:${i}`, { wait: i % 2 === 0 ? '5s' : 0 }),
       )
       const results = await Promise.allSettled(calls)
-      expect(performance.now() - from).toBeLessThan(400)
+      expect(performance.now() - from - stalls.max / 1e6).toBeLessThan(400)
+      stalls.reset()
       for (const result of results) {
         expect(result.status).toBe('rejected')
         if (isCorralError((result as PromiseRejectedResult).reason, 'REDIS_UNAVAILABLE')) refused++

@@ -59,14 +59,13 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   const running = new Set<Workers<number>>()
   let over = false
 
-  async function start(place: number): Promise<Workers<number>> {
-    const log = join(directory, `${logs.length}.log`)
+  async function start(place: number, log: string, share: number): Promise<Workers<number>> {
     logs.push(log)
     const order: TortureOrder = {
       port: proxies[place]?.port ?? redis.port,
       safePort: safe.port,
       log,
-      acquisitions: Math.ceil(acquisitions / processes),
+      acquisitions: share,
       locks: options.locks,
       callers: options.callers,
       ttlMs: TTL_MS,
@@ -81,13 +80,15 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     return worker
   }
 
-  /** A worker, and after each kill another one in its place, until one has done its share. */
+  /** A worker, and after each kill another one in its place, until they have done its share. */
   async function place(index: number): Promise<void> {
-    for (;;) {
-      const worker = await start(index)
+    let left = Math.ceil(acquisitions / processes)
+    while (left > 0) {
+      const log = join(directory, `${logs.length}.log`)
+      const worker = await start(index, log, left)
       const [result] = await worker.results()
       running.delete(worker)
-      if (result !== undefined) return
+      left -= result ?? readLogs([log]).holds.length
     }
   }
 
