@@ -8,13 +8,21 @@ import { locksFreeRow } from './locks-free.ts'
 import { rateLimitRow } from './rate-limit.ts'
 import { setManyRow } from './set-many.ts'
 import { setRow } from './set.ts'
+import { invalidateRow } from './invalidate.ts'
+import { nearRow } from './near.ts'
+import { stampedeRow } from './stampede.ts'
+import { zipfRow } from './zipf.ts'
 
 /** In the order of the table. */
 export const rows: readonly Row[] = [
+  nearRow,
   getRow,
   setRow,
   getManyRow,
   setManyRow,
+  zipfRow,
+  stampedeRow,
+  invalidateRow,
   guardRow,
   clusterRow,
   locksFreeRow,
