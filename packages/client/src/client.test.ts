@@ -242,6 +242,9 @@ describe('without Redis', () => {
     const places = client.rateLimiter({ algorithm: 'concurrency', limit: 1 })
     expect((await places.acquire('j')).allowed).toBe(true)
     expect((await places.acquire('j')).allowed).toBe(false)
+    const rule = { algorithm: 'gcra', limit: 1, window: '1m' } as const
+    expect(client.rateLimiter({ ...rule })).toBe(client.rateLimiter({ ...rule }))
+    expect(client.rateLimiter({ ...rule, limit: 2 })).not.toBe(client.rateLimiter(rule))
     expect((await client.healthCheck()).healthy).toBe(true)
   })
 

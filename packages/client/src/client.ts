@@ -35,7 +35,7 @@ export interface CacheClient extends Sessions, Bulk, UserCache {
   /** The value, or `undefined`. */
   getCacheJson<T = unknown>(key: string): Promise<T | undefined>
   readonly incrementRateLimit: IncrementRateLimit
-  /** A limiter that stands by itself: make it once, keep it. */
+  /** A limiter; the same one for the same options. */
   rateLimiter(options: ConcurrencyOptions): ConcurrencyLimiter
   rateLimiter(options: RateLimiterOptions): RateLimiter
   /** Flags with all that they can do; the two calls below are short for it. */
@@ -91,7 +91,8 @@ export function createCacheClient(options: CacheClientOptions): CacheClient {
   const { connection, namespace } = cache
   const base: ClientBase = { connection, namespace }
   const flags = createFlags(base)
-  const limiters = new Set<RateLimiter>()
+  /** By their options: whoever asks again for the same gets the same. */
+  const limiters = new Map<string, RateLimiter>()
   const sessions =
     connection === undefined
       ? withoutRedis()
@@ -101,8 +102,9 @@ export function createCacheClient(options: CacheClientOptions): CacheClient {
   function rateLimiter(given: RateLimiterOptions): RateLimiter
   function rateLimiter(given: ConcurrencyOptions | RateLimiterOptions): unknown {
     if (isConcurrency(given)) return createConcurrencyLimiter(base, given)
-    const limiter = createRateLimiter(base, given)
-    limiters.add(limiter)
+    const options = JSON.stringify(given)
+    const limiter = limiters.get(options) ?? createRateLimiter(base, given)
+    limiters.set(options, limiter)
     return limiter
   }
 
@@ -136,7 +138,8 @@ export function createCacheClient(options: CacheClientOptions): CacheClient {
     healthCheck: () => cache.health(),
     close() {
       flags.close()
-      for (const limiter of limiters) limiter.close()
+      for (const limiter of limiters.values()) limiter.close()
+      limiters.clear()
     },
   }
 }

@@ -12,6 +12,9 @@ export interface LocalLeases {
   count(subject: string): number
 }
 
+/** Most subjects counted at a time; the one that came first is forgotten for one more. */
+const MOST_SUBJECTS = 10_000
+
 export function createLocalLeases(limit: number, leaseMs: number, clock: Clock): LocalLeases {
   /** By subject, the end of each lease in local ms, in the order in which they run out. */
   const subjects = new Map<string, Map<string, number>>()
@@ -24,6 +27,10 @@ export function createLocalLeases(limit: number, leaseMs: number, clock: Clock):
 
   function put(subject: string, id: string): void {
     const leases = subjects.get(subject) ?? new Map<string, number>()
+    if (!subjects.has(subject) && subjects.size >= MOST_SUBJECTS) {
+      const [oldest] = subjects.keys()
+      if (oldest !== undefined) subjects.delete(oldest)
+    }
     leases.delete(id)
     leases.set(id, clock.now() + leaseMs)
     subjects.set(subject, leases)

@@ -43,15 +43,19 @@ const many = {
 let subjects = 0
 const newKey = (): string => ownKey('limit', `test:${subjects++}`, 'x')
 
-async function ask(
+async function tell(
   rule: ResolvedRule,
   key: string,
   now: number,
   cost: number,
   mode: Mode,
-): Promise<RateLimitResult> {
-  const reply = await connection.scriptEach(scripts[rule.engine][mode], key, [rule.text, cost, now])
-  return resultOf([rule], reply as number[])
+): Promise<number[]> {
+  const args = [rule.text, cost, now]
+  return (await connection.scriptEach(scripts[rule.engine][mode], key, args)) as number[]
+}
+
+async function ask(...call: Parameters<typeof tell>): Promise<RateLimitResult> {
+  return resultOf([call[0]], await tell(...call))
 }
 
 interface Step {
@@ -144,6 +148,13 @@ describe.each(algorithms)('%s against its model', (algorithm) => {
           }
           const waitMs = Math.round(result.retryAfter * 1000)
           expect(waitMs / 1000).toBe(result.retryAfter)
+          // The script itself is exact to the microsecond.
+          const [, wait] = await tell(resolved, key, now, cost, 'peek')
+          const [exact, early] = await Promise.all([
+            ask(resolved, key, now + wait!, cost, 'peek'),
+            ask(resolved, key, now + wait! - 1, cost, 'peek'),
+          ])
+          expect([exact.allowed, early.allowed]).toEqual([true, false])
           const [then, before] = await Promise.all([
             ask(resolved, key, now + waitMs * 1000, cost, 'peek'),
             ask(resolved, key, now + (waitMs - 1) * 1000, cost, 'peek'),

@@ -264,6 +264,25 @@ describe('a concurrency limiter', () => {
     await waitFor(async () => Number(await server.command('DBSIZE')) === 0)
   })
 
+  it('frees the place of one who died while another is extended', async () => {
+    const limiter = createConcurrencyLimiter(base, {
+      algorithm: 'concurrency',
+      limit: 2,
+      lease: '200ms',
+    })
+    const [, { lease: living }] = [await limiter.acquire('job'), await limiter.acquire('job')]
+    const third = await waitFor(
+      async () => {
+        expect(await living!.extend()).toBe(true)
+        const result = await limiter.acquire('job')
+        return result.allowed && result
+      },
+      { interval: 20 },
+    )
+    expect(third.count).toBe(2)
+    expect(await limiter.count('job')).toBe(2)
+  })
+
   it('runs a function in a place, longer than a lease', async () => {
     const limiter = createConcurrencyLimiter(base, {
       algorithm: 'concurrency',
