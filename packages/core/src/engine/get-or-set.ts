@@ -73,25 +73,28 @@ export function createObtain(
 
   async function fly(job: Job): Promise<unknown> {
     const { key, redisKey, policy, flight } = job
-    const started = tally.start()
-    const found = await reads.find(key, redisKey, policy.schema)
-    const { entry, fresh } = found
-    if (entry !== undefined && !policy.forceFresh) {
-      const early = fresh && refreshing.wantsEarly(policy, redisKey, entry)
-      if (fresh || isWithin(entry.freshUntil, redisKey, policy.swrMs)) {
-        if (early || !fresh) refreshing.behind(key, redisKey, job.load, policy, found, early)
-        tally.hit(key, !fresh, started)
-        return entry.value
-      }
-      if (isWithin(entry.freshUntil, redisKey, policy.sieMs)) flight.stale = entry
-    }
-    const reason = policy.forceFresh ? 'forced' : entry === undefined ? found.missed : 'expired'
-    tally.miss(key, reason, started)
     try {
+      const started = tally.start()
+      const found = await reads.find(key, redisKey, policy.schema)
+      const { entry, fresh } = found
+      if (entry !== undefined && !policy.forceFresh) {
+        const early = fresh && policy.beta > 0 && refreshing.wantsEarly(policy, redisKey, entry)
+        if (fresh || isWithin(entry.freshUntil, redisKey, policy.swrMs)) {
+          if (early || !fresh) refreshing.behind(key, redisKey, job.load, policy, found, early)
+          tally.hit(key, !fresh, started)
+          return entry.value
+        }
+        if (isWithin(entry.freshUntil, redisKey, policy.sieMs)) flight.stale = entry
+      }
+      const reason = policy.forceFresh ? 'forced' : entry === undefined ? found.missed : 'expired'
+      tally.miss(key, reason, started)
       return await bring(job, found)
     } catch (error) {
-      if (flight.abandoned !== undefined) throw error
+      // Before the load began it is Redis that failed, under `onError: 'throw'`.
+      if (flight.abandoned !== undefined || !flight.loading) throw error
       return flight.stale === undefined ? fallbackOf(policy, error) : serveStale(flight)
+    } finally {
+      flights.end(redisKey, flight)
     }
   }
 
@@ -133,14 +136,6 @@ export function createObtain(
     return flight.stale?.value
   }
 
-  async function land(job: Job): Promise<unknown> {
-    try {
-      return await fly(job)
-    } finally {
-      flights.end(job.redisKey, job.flight)
-    }
-  }
-
   return function obtain(key, redisKey, load, policy, gathered) {
     const { signal, forceFresh } = policy
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
@@ -152,7 +147,7 @@ export function createObtain(
     if (flight === undefined || (forceFresh && (flight.loading || !flight.forced))) {
       flight = flights.begin(redisKey)
       flight.forced = forceFresh
-      flight.result = land({ key, redisKey, load, policy, flight, gathered, behind: false })
+      flight.result = fly({ key, redisKey, load, policy, flight, gathered, behind: false })
     } else {
       counters.coalesced++
       if (coalesced.hasSubscribers) coalesced.publish({ namespace, key })

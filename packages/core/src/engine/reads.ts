@@ -30,7 +30,7 @@ export interface Reads {
     redisKey: string,
     text: string | null,
     schema: StandardSchema | undefined,
-  ) => Promise<Found>
+  ) => Found | Promise<Found>
   /** Seconds left; `Infinity` without an end, `undefined` when absent. */
   readonly ttl: (key: string) => Promise<number | undefined>
 }
@@ -43,10 +43,6 @@ export function createReads(parts: Parts): Reads {
   async function fetchWithBase(redisKey: string): Promise<string | null> {
     const [text] = await Promise.all([tier.get(redisKey), stamps.learnBase()])
     return text
-  }
-
-  function fetchText(redisKey: string): Promise<string | null> {
-    return stamps.baseKnown ? tier.get(redisKey) : fetchWithBase(redisKey)
   }
 
   /** Garbage is taken away, if it is still what was read. */
@@ -91,107 +87,64 @@ export function createReads(parts: Parts): Reads {
     return Promise.resolve(near?.valueOf(entry))
   }
 
-  // `get` repeats the lines of `find`: one promise on the path that everybody takes.
-  function getRemote(key: string, redisKey: string): Promise<unknown> {
+  // `get` repeats the lines of `find`: one promise less on the path that everybody takes.
+  async function getRemote(key: string, redisKey: string): Promise<unknown> {
     const started = tally.start()
-    if (journal.bypasses(redisKey, key)) {
-      tally.miss(key, 'journalled', started)
-      return Promise.resolve(undefined)
-    }
-    const ticket = near?.ticket(redisKey)
-    const { ask } = tier
-    if (ask === undefined || !stamps.baseKnown) {
-      const text = fetchText(redisKey)
-      return text.then(
-        (found) => served(key, redisKey, found, ticket, started),
-        (error) => refused(key, error, started),
-      )
-    }
-    return new Promise((resolve, reject) => {
-      const onText = (text: string | null): void => {
-        try {
-          resolve(served(key, redisKey, text, ticket, started))
-        } catch (error) {
-          reject(error)
-        }
+    let found: Found
+    if (journal.bypasses(redisKey, key)) found = journalled
+    else {
+      const ticket = near?.ticket(redisKey)
+      try {
+        const text = stamps.baseKnown ? await tier.get(redisKey) : await fetchWithBase(redisKey)
+        const judged = judge(redisKey, text, undefined, ticket)
+        found = judged instanceof Promise ? await judged : judged
+      } catch (error) {
+        failures.absorb('get', error)
+        found = unavailable
       }
-      const onError = (error: unknown): void => {
-        try {
-          resolve(refused(key, error, started))
-        } catch (own) {
-          reject(own)
-        }
-      }
-      ask(redisKey, onText, onError)
-    })
-  }
-
-  function refused(key: string, error: unknown, started: number): undefined {
-    failures.absorb('get', error)
-    tally.miss(key, 'unavailable', started)
-  }
-
-  /** The value in a reply; a promise of it where a tag's stamp must be asked for first. */
-  function served(
-    key: string,
-    redisKey: string,
-    text: string | null,
-    ticket: Ticket | undefined,
-    started: number,
-  ): unknown {
-    const entry = readEntry(text, redisKey, now, codec)
-    if (typeof entry === 'string') {
-      return told(key, redisKey, missed(redisKey, text, entry), ticket, started)
     }
-    const verdict = stamps.verdict(entry)
-    if (verdict === 'unknown') {
-      return stamps.learn(entry.tags).then(
-        () => told(key, redisKey, judged(entry), ticket, started),
-        (error) => refused(key, error, started),
-      )
-    }
-    return told(key, redisKey, verdict === 'alive' ? entry : 'invalidated', ticket, started)
+    return told(key, found, started)
   }
 
-  function judged(entry: DecodedEntry): DecodedEntry | MissReason {
-    return stamps.verdict(entry) === 'alive' ? entry : 'invalidated'
-  }
-
-  function told(
-    key: string,
-    redisKey: string,
-    entry: DecodedEntry | MissReason,
-    ticket: Ticket | undefined,
-    started: number,
-  ): unknown {
-    if (typeof entry === 'string') {
-      tally.miss(key, entry, started)
-      return undefined
-    }
-    const kept = keep(ticket, entry)
-    if (!isFresh(entry, redisKey, now)) {
-      tally.miss(key, 'expired', started)
+  /** What a caller gets who takes nothing stale. */
+  function told(key: string, { entry, fresh, missed: reason }: Found, started: number): unknown {
+    if (entry === undefined || !fresh) {
+      tally.miss(key, entry === undefined ? reason : 'expired', started)
       return undefined
     }
     tally.hit(key, false, started)
-    return kept.value
+    return entry.value
   }
 
-  async function judge(
+  /** Nearly always at once: stamps are known and schemas are rare. */
+  function judge(
     redisKey: string,
     text: string | null,
     schema: StandardSchema | undefined,
     ticket?: Ticket,
-  ): Promise<Found> {
+  ): Found | Promise<Found> {
     const entry = readEntry(text, redisKey, now, codec)
     if (typeof entry === 'string') return notFound(missed(redisKey, text, entry), text)
-    let verdict = stamps.verdict(entry)
-    if (verdict === 'unknown') {
-      await stamps.learn(entry.tags)
-      verdict = stamps.verdict(entry)
+    const verdict = stamps.verdict(entry)
+    if (verdict === 'unknown' || schema !== undefined) {
+      return judgeSlowly(redisKey, entry, text, schema, ticket)
     }
-    if (verdict !== 'alive') return notFound('invalidated', text)
-    return checked(keep(ticket, entry), isFresh(entry, redisKey, now), text, schema)
+    if (verdict === 'dead') return notFound('invalidated', text)
+    const fresh = isFresh(entry, redisKey, now)
+    return { entry: keep(ticket, entry), fresh, missed: 'absent', text }
+  }
+
+  async function judgeSlowly(
+    redisKey: string,
+    entry: DecodedEntry,
+    text: string | null,
+    schema: StandardSchema | undefined,
+    ticket: Ticket | undefined,
+  ): Promise<Found> {
+    if (stamps.verdict(entry) === 'unknown') await stamps.learn(entry.tags)
+    if (stamps.verdict(entry) !== 'alive') return notFound('invalidated', text)
+    const fresh = isFresh(entry, redisKey, now)
+    return checked(keep(ticket, entry), fresh, text, schema)
   }
 
   async function find(
@@ -199,13 +152,15 @@ export function createReads(parts: Parts): Reads {
     redisKey: string,
     schema: StandardSchema | undefined,
   ): Promise<Found> {
-    if (journal.bypasses(redisKey, key)) return notFound('journalled', null)
+    if (journal.bypasses(redisKey, key)) return journalled
     const ticket = near?.ticket(redisKey)
     try {
-      return await judge(redisKey, await fetchText(redisKey), schema, ticket)
+      const text = stamps.baseKnown ? await tier.get(redisKey) : await fetchWithBase(redisKey)
+      const judged = judge(redisKey, text, schema, ticket)
+      return judged instanceof Promise ? await judged : judged
     } catch (error) {
       failures.absorb('get', error)
-      return notFound('unavailable', null)
+      return unavailable
     }
   }
 
@@ -237,43 +192,26 @@ export function createReads(parts: Parts): Reads {
     const started = tally.start()
     const wanted = places.map((place) => redisKeys[place] as string)
     const tickets = near && wanted.map((redisKey) => near.ticket(redisKey))
-    let entries: (DecodedEntry | MissReason)[]
+    let found: readonly Found[]
     try {
       const onPart = failures.degrade
         ? (error: unknown): void => failures.note('get', error)
         : undefined
       const [texts] = await Promise.all([tier.getMany(wanted, onPart), stamps.learnBase()])
-      entries = texts.map((text, index) => {
-        const redisKey = wanted[index] as string
-        const entry = readEntry(text, redisKey, now, codec)
-        if (typeof entry === 'string') missed(redisKey, text, entry)
-        return entry
-      })
-      await learnTags(entries)
-      entries = entries.map((entry) =>
-        typeof entry === 'string' || stamps.verdict(entry) === 'alive' ? entry : 'invalidated',
+      // What stamps of tags are missing is asked for in this one tick, and so in one MGET.
+      found = await Promise.all(
+        texts.map((text, index) =>
+          judge(wanted[index] as string, text, undefined, tickets?.[index]),
+        ),
       )
     } catch (error) {
       failures.absorb('get', error)
-      entries = wanted.map(() => 'unavailable')
+      found = wanted.map(() => unavailable)
     }
-    entries.forEach((entry, index) => {
+    found.forEach((one, index) => {
       const place = places[index] as number
-      const key = keys[place] as string
-      values[place] = told(key, wanted[index] as string, entry, tickets?.[index], started)
+      values[place] = told(keys[place] as string, one, started)
     })
-  }
-
-  /** The tags of entries that cannot be judged yet, all in one MGET. */
-  async function learnTags(entries: readonly (DecodedEntry | MissReason)[]): Promise<void> {
-    const tags = new Set<string>()
-    let unknown = false
-    for (const entry of entries) {
-      if (typeof entry === 'string' || stamps.verdict(entry) !== 'unknown') continue
-      unknown = true
-      for (const tag of entry.tags) tags.add(tag)
-    }
-    if (unknown) await stamps.learn([...tags])
   }
 
   async function ttl(key: string): Promise<number | undefined> {
@@ -281,7 +219,10 @@ export function createReads(parts: Parts): Reads {
     if (journal.bypasses(redisKey, key)) return undefined
     try {
       // What stands there may be no entry, and then has no time to live that means anything.
-      const [text, remaining] = await Promise.all([fetchText(redisKey), tier.remaining(redisKey)])
+      const [text, remaining] = await Promise.all([
+        fetchWithBase(redisKey),
+        tier.remaining(redisKey),
+      ])
       const { entry } = await judge(redisKey, text, undefined)
       if (remaining === undefined || entry === undefined) return undefined
       const { expires, freshUntil } = entry
@@ -296,6 +237,9 @@ export function createReads(parts: Parts): Reads {
 
   return { get, getMany, peek, find, judge, ttl }
 }
+
+const journalled = notFound('journalled', null)
+const unavailable = notFound('unavailable', null)
 
 function notFound(missed: MissReason, text: string | null): Found {
   return { entry: undefined, fresh: false, missed, text }

@@ -101,6 +101,7 @@ describe('staleWhileRevalidate', () => {
       Array.from({ length: 100 }, () => cache.getOrSet('k', load, options)),
     )
     expect(new Set(got)).toEqual(new Set(['old']))
+    await turn()
     expect(load).toHaveBeenCalledTimes(1)
     expect(await cache.getOrSet('k', load, options)).toBe('old')
     await bring('new')
