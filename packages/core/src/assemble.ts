@@ -17,6 +17,7 @@ import { createTally } from './engine/tally.ts'
 import { createWrites } from './engine/writes.ts'
 import { memoryGround, remoteGround, type Ground, type LocalStore } from './ground.ts'
 import { createLoadingCache } from './loading/loading-cache.ts'
+import { rememberKeys } from './near/key-memo.ts'
 import { resolveChildOptions, type ResolvedCacheOptions } from './options.ts'
 import { createResolveCall } from './policy.ts'
 import { keepSeam, seamOf } from './seam.ts'
@@ -33,7 +34,10 @@ import { warm } from './warm/warm.ts'
  * @param shared the memory of a parent, for a cache without Redis
  */
 export function assembleCache(resolved: ResolvedCacheOptions, shared?: LocalStore): Cache {
-  const { keyspace, connection, policy, outage } = resolved
+  const { connection, policy, outage } = resolved
+  const keyspace = resolved.near
+    ? rememberKeys(resolved.keyspace, resolved.near.maxEntries)
+    : resolved.keyspace
   const { namespace } = keyspace
   const counters = createCounters()
   const children = new Set<Cache>()
