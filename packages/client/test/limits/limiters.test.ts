@@ -275,7 +275,7 @@ describe('a concurrency limiter', () => {
       async () => {
         expect(await living!.extend()).toBe(true)
         const result = await limiter.acquire('job')
-        return result.allowed && result
+        return result.allowed ? result : undefined
       },
       { interval: 20 },
     )
