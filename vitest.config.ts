@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
 // Packages resolve to their sources, so no test needs a build.
-const conditions = ['@corral/source', 'node', 'import', 'module', 'default']
+// 'import' would hold for require() as well, and give CommonJS packages the wrong build.
+const conditions = ['@corral/source', 'node', 'module']
 const sources = { resolve: { conditions }, ssr: { resolve: { conditions } } }
 
 // Where .ci/run wants the counts of this run.

@@ -1,4 +1,4 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '../repository.ts'
 import { rootTool, run, type RunResult } from '../run.ts'
@@ -12,9 +12,23 @@ export async function createConsumer(folder: string, packed: readonly Packed[]):
     JSON.stringify({ name: 'consumer', private: true, type: 'module' }),
   )
   const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock']
-  await demand(
-    run('npm', ['install', ...flags, ...packed.map(({ tarball }) => tarball)], { cwd: folder }),
+  const tarballs = packed.map(({ tarball }) => tarball)
+  await demand(run('npm', ['install', ...flags, ...tarballs, ...peersOf(packed)], { cwd: folder }))
+}
+
+/** Every peer, optional ones too, in the version that the workspace tests with. */
+function peersOf(packed: readonly Packed[]): readonly string[] {
+  const own = new Set(packed.map(({ member }) => member.name))
+  const peers = packed.flatMap(({ member }) =>
+    Object.keys(member.manifest.peerDependencies ?? {})
+      .filter((name) => !own.has(name))
+      .map((name) => {
+        const path = join(member.folder, 'node_modules', name, 'package.json')
+        const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version: string }
+        return `${name}@${version}`
+      }),
   )
+  return [...new Set(peers)]
 }
 
 /** Every entry a user may import, by its full name. */
