@@ -4,6 +4,7 @@ import { torture, type TortureOptions } from './torture.ts'
 const { values } = parseArgs({
   options: {
     calm: { type: 'string', default: '100000' },
+    fair: { type: 'string', default: '10000' },
     faults: { type: 'string', default: '10000' },
     processes: { type: 'string', default: '8' },
   },
@@ -22,7 +23,7 @@ const runs: (TortureOptions & { name: string })[] = [
   {
     name: 'fair',
     processes,
-    acquisitions: Number(values.faults),
+    acquisitions: Number(values.fair),
     locks: 2,
     callers: 2,
     kind: 'fair',
