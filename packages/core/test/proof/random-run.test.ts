@@ -26,8 +26,9 @@ async function run(changes: Partial<RandomCalls> & { readonly processes?: number
   const data: RandomCalls = {
     port: server.port,
     operations: sized(6_000, 75_000),
+    rounds: sized(6, 40),
     callers: 12,
-    keys: 120,
+    keys: 60,
     withNear: processes - 1,
     ...rest,
   }
@@ -72,7 +73,7 @@ describe('several processes at random', () => {
       })
       const unsettled = results.flatMap((result) => result.unsettled)
       figure(`planted: ${plant}`, { violations: violations.length, unsettled: unsettled.length })
-      expect(violations.length).toBeGreaterThan(0)
+      expect(violations.length + unsettled.length).toBeGreaterThan(0)
     },
   )
 })

@@ -16,11 +16,14 @@ export async function plantFill(
   return value
 }
 
+export interface PlantedNear {
+  peek(key: string): unknown
+  get(key: string): Promise<unknown>
+  drop(key: string): void
+}
+
 /** A near tier that keeps what was read even if the key was invalidated on the way. */
-export function plantNear(
-  cache: Cache,
-  namespace: string,
-): { get(key: string): Promise<unknown>; drop(key: string): void } {
+export function plantNear(cache: Cache, namespace: string): PlantedNear {
   const copies = new Map<string, unknown>()
   cache.connection?.signals.watch(`${namespace}::`, {
     keys(keys) {
@@ -30,6 +33,7 @@ export function plantNear(
     state: () => undefined,
   })
   return {
+    peek: (key) => copies.get(`${namespace}::${key}`),
     drop: (key) => void copies.delete(`${namespace}::${key}`),
     async get(key) {
       const redisKey = `${namespace}::${key}`

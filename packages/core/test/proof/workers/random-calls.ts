@@ -9,6 +9,8 @@ import { plantNear, plantFill } from './planted.ts'
 export interface RandomCalls {
   readonly port: number
   readonly operations: number
+  /** When all stop, and look whether every copy is right. */
+  readonly rounds: number
   readonly callers: number
   readonly keys: number
   /** Processes below this number have a near tier. */
@@ -23,7 +25,7 @@ export interface RandomResult {
   readonly nearHits: number
   readonly loads: number
   readonly refused: number
-  /** Keys whose value, when all was quiet, was not the source's. */
+  /** Keys whose value was not the source's when everybody had been told of everything. */
   readonly unsettled: readonly string[]
 }
 
@@ -62,7 +64,7 @@ runWorker<RandomCalls, RandomResult>(async ({ index, count, data, barrier }) => 
   const tagOf = (key: number): string => `t${key % tagCount}`
   const below = (limit: number): number => Math.floor(Math.random() * limit)
   /** Some keys are asked for far more often than others. */
-  const skewed = (): number => Math.floor(data.keys * Math.random() ** 2)
+  const skewed = (): number => Math.floor(data.keys * Math.random() ** 1.5)
 
   /** The version in a value, which must be whole and of this key. */
   function versionIn(key: number, value: unknown): number {
@@ -75,12 +77,11 @@ runWorker<RandomCalls, RandomResult>(async ({ index, count, data, barrier }) => 
 
   async function load(key: number): Promise<Value> {
     const version = Number(await source.get(`src:${key}`))
-    if (below(3) === 0) await pause(below(15))
+    if (below(3) === 0) await pause(below(30))
     return valueOf(key, version)
   }
 
-  async function read(): Promise<void> {
-    const key = skewed()
+  async function read(key: number): Promise<void> {
     const name = keyOf(key)
     const began = micros()
     const how = below(10)
@@ -109,11 +110,12 @@ runWorker<RandomCalls, RandomResult>(async ({ index, count, data, barrier }) => 
 
   /** Each key has one process that changes its source, one change after the other. */
   const turns = new Map<number, Promise<void>>()
-  function change(): Promise<void> {
-    const key = below(Math.ceil(data.keys / count)) * count + index
+  async function change(): Promise<number> {
+    const key = Math.floor(skewed() / count) * count + index
     const next = (turns.get(key) ?? Promise.resolve()).then(() => changeNow(key))
     turns.set(key, next)
-    return next
+    await next
+    return key
   }
 
   async function changeNow(key: number): Promise<void> {
@@ -149,34 +151,58 @@ runWorker<RandomCalls, RandomResult>(async ({ index, count, data, barrier }) => 
     else refused++
   }
 
-  async function caller(): Promise<void> {
-    while (recorder.count < data.operations) {
-      if (below(25) === 0) await change()
-      else await read()
+  async function caller(until: number): Promise<void> {
+    while (recorder.count < until) {
+      if (below(15) > 0) await read(skewed())
+      else {
+        const key = await change()
+        // Who has just changed it must not be told what was before.
+        await read(key)
+      }
       // A near hit is no pause; the sockets want one.
       if (below(8) === 0) await turn()
     }
   }
 
-  await cache.get('warm-up')
-  if (near) await connection.signals.whenOn(10_000)
-  await barrier('begin')
-  await Promise.all(Array.from({ length: data.callers }, caller))
-  await barrier('end')
-  // Everything that was announced has arrived once this has: signals come in their order.
-  await pause(1_000)
-  await barrier('quiet')
-  const unsettled: string[] = []
-  for (let key = 0; key < data.keys; key++) {
-    const value =
-      (planted === undefined ? undefined : await planted.get(keyOf(key))) ??
-      (await cache.get(keyOf(key)))
-    const version = Number(await source.get(`src:${key}`))
-    if (value !== undefined && versionIn(key, value) !== version) {
-      unsettled.push(`key ${key}: ${versionIn(key, value)} for ${version}`)
-    }
+  const marks = new Set<string>()
+  connection.signals.watch(`${namespace}::`, {
+    keys(keys) {
+      for (const key of keys) if (key.includes('::mark:')) marks.add(key)
+    },
+    flush: () => undefined,
+    state: () => undefined,
+  })
+
+  /** Resolves when this process was told of everything that any process had done by now. */
+  async function toldOfAll(round: number): Promise<void> {
+    await barrier('stopped')
+    await client.set(`${namespace}::mark:${index}:${round}`, '1', 'PX', 60_000)
+    const wanted = Array.from({ length: count }, (_, i) => `${namespace}::mark:${i}:${round}`)
+    while (!wanted.every((mark) => marks.has(mark))) await turn()
+    await barrier('told')
   }
-  await barrier('looked')
+
+  const unsettled: string[] = []
+  async function look(key: number): Promise<void> {
+    const name = keyOf(key)
+    const value = planted?.peek(name) ?? (await cache.get(name))
+    if (value === undefined) return
+    const version = versionIn(key, value)
+    const truth = Number(await source.get(`src:${key}`))
+    if (version !== truth) unsettled.push(`key ${key}: ${version} for ${truth}`)
+  }
+
+  await cache.get('warm-up')
+  await connection.signals.whenOn(10_000)
+  for (let round = 1; round <= data.rounds; round++) {
+    await barrier('begin')
+    const until = (data.operations * round) / data.rounds
+    await Promise.all(Array.from({ length: data.callers }, () => caller(until)))
+    await Promise.all(turns.values())
+    await toldOfAll(round)
+    await Promise.all(Array.from({ length: data.keys }, (_, key) => look(key)))
+    await barrier('looked')
+  }
   const { nearHits, loads } = await cache.stats()
   return { acts: recorder.packed(), torn, nearHits, loads, refused, unsettled }
 })
