@@ -164,35 +164,88 @@ describe('the client on a real Redis', () => {
   })
 })
 
-describe('the client with Redis frozen', () => {
+interface Fault {
+  readonly name: string
+  begin(): Promise<unknown>
+  end(): Promise<unknown>
+  /** Whether reads go on; then entries and sessions are found. */
+  readonly reads: boolean
+  /** What a write that must not be lost rejects with. */
+  readonly code: 'REDIS_UNAVAILABLE' | 'REDIS_FULL'
+}
+
+const faults: readonly Fault[] = [
+  {
+    name: 'frozen',
+    begin: () => server.pause(),
+    end: () => server.resume(),
+    reads: false,
+    code: 'REDIS_UNAVAILABLE',
+  },
+  {
+    name: 'killed',
+    begin: () => server.kill(),
+    end: () => server.restart(),
+    reads: false,
+    code: 'REDIS_UNAVAILABLE',
+  },
+  {
+    name: 'full',
+    begin: () => server.command('CONFIG', 'SET', 'maxmemory', '1'),
+    end: () => server.command('CONFIG', 'SET', 'maxmemory', '0'),
+    reads: true,
+    code: 'REDIS_FULL',
+  },
+  {
+    name: 'read-only',
+    begin: () => server.command('REPLICAOF', '127.0.0.1', '1'),
+    end: () => server.command('REPLICAOF', 'NO', 'ONE'),
+    reads: true,
+    code: 'REDIS_UNAVAILABLE',
+  },
+]
+
+describe.each(faults)('the client with Redis $name', ({ name, begin, end, reads, code }) => {
   it('does as DESIGN says for each of its parts, in time, and recovers', async () => {
     await corral.setCacheJson('k', 1)
     await corral.setFeatureFlag('f', true)
-    const { id } = await corral.createSession({ a: 1 })
-    await server.pause()
-    const started = performance.now()
+    await begin()
     try {
-      const [json, set, memo, many, limit, flag, session, health] = await Promise.all([
-        corral.getCacheJson('k'),
-        corral.setCacheJson('k', 2),
-        corral.memoize('m', () => 'from the source'),
-        corral.bulkSet([{ key: 'a', value: 1 }]),
-        corral.incrementRateLimit('api', 60, 5),
-        corral.getFeatureFlag('f'),
-        corral.getSession(id).catch((error: { code: string }) => error.code),
-        corral.healthCheck(),
-      ])
-      expect([json, set, memo]).toEqual([undefined, false, 'from the source'])
+      const codeOf = (work: Promise<unknown>): Promise<unknown> =>
+        work.then(
+          () => 'done',
+          (error: { code?: string }) => error.code ?? error,
+        )
+      const started = performance.now()
+      const [json, set, memo, many, limit, flag, made, setFlag, revoked, health] =
+        await Promise.all([
+          corral.getCacheJson('k'),
+          corral.setCacheJson('l', 2),
+          corral.memoize('m', () => 'from the source'),
+          corral.bulkSet([{ key: 'a', value: 1 }]),
+          corral.incrementRateLimit('api', 60, 5),
+          corral.getFeatureFlag('f'),
+          codeOf(corral.createSession({ a: 1 })),
+          codeOf(corral.setFeatureFlag('g', true)),
+          codeOf(corral.deleteUserSessions('1')),
+          corral.healthCheck(),
+        ])
+      expect(performance.now() - started).toBeLessThan(1_500)
+      expect(json).toBe(reads ? 1 : undefined)
+      expect([set, memo]).toEqual([false, 'from the source'])
       expect(many).toEqual({ ok: false, done: 0, failed: ['a'] })
       expect(limit).toMatchObject({ allowed: true, source: 'local' })
       expect(flag).toBe(true)
-      expect(session).toBe('REDIS_UNAVAILABLE')
-      expect(health.healthy).toBe(false)
-      expect(performance.now() - started).toBeLessThan(1_500)
+      expect([made, setFlag]).toEqual([code, code])
+      // What revokes works also while Redis is full.
+      expect(revoked).toBe(name === 'full' ? 'done' : code)
+      if (!reads) expect(health.healthy).toBe(false)
     } finally {
-      await server.resume()
+      await end()
     }
-    await waitFor(() => corral.setCacheJson('k', 3))
+    await waitFor(() => corral.setCacheJson('k', 3), { timeout: 15_000 })
+    const { id } = await waitFor(() => corral.createSession({ a: 1 }))
     expect(await corral.getSession(id)).toEqual({ a: 1 })
+    expect((await corral.incrementRateLimit('api', 60, 5)).source).toBe('redis')
   })
 })

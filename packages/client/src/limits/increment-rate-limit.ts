@@ -2,10 +2,13 @@ import { isCorralError, ownKey, systemClock } from '@corral/connection'
 import type { Duration } from '@corral/connection'
 import type { ClientBase } from '../client-base.ts'
 import { subjectTag } from '../keys/subject-tag.ts'
+import { traceChannel } from '../trace.ts'
 import { createLocalLimiter, type LocalLimiter } from './local-limiter.ts'
 import { ruleScripts } from './lua/limit-script.ts'
 import { resolveRule, type ResolvedRule } from './options.ts'
 import { resultOf, type RateLimitResult } from './rate-limit-result.ts'
+
+const trace = traceChannel('corral:client:limit')
 
 const script = ruleScripts('fixed-window').take
 
@@ -45,15 +48,21 @@ export function createIncrementRateLimit({
   return async (key, windowSeconds, limit) => {
     const { rule, local } = ruleOf(windowSeconds, limit)
     const tag = subjectTag(namespace, key, 'key')
-    if (connection === undefined) return local.consume(key, 1, true)
+    if (connection === undefined) return told(local.consume(key, 1, true))
     try {
       const own = ownKey('limit', tag, `window-${rule.windowMs}`)
       const reply = await connection.scriptEach(script, own, [rule.text, '1'])
-      return resultOf([rule], reply as number[])
+      return told(resultOf([rule], reply as number[]))
     } catch (error) {
       if (!isCorralError(error, 'REDIS_UNAVAILABLE') && !isCorralError(error, 'REDIS_FULL'))
         throw error
-      return local.consume(key, 1, true)
+      return told(local.consume(key, 1, true))
     }
+  }
+
+  function told(result: RateLimitResult): RateLimitResult {
+    const { allowed, source } = result
+    if (trace.hasSubscribers) trace.publish({ namespace, limiter: 'increment', allowed, source })
+    return result
   }
 }

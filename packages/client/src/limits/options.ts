@@ -211,13 +211,10 @@ export function resolveRule(rule: RateRule, at: string): ResolvedRule {
   if (bucket) {
     const name = quota === limit ? signature : `${signature}-${quota}`
     const { b, c } = drain(limit, windowMicros, quota)
+    requireExact(quota * b, burst === undefined ? `${at}limit` : `${at}burst`, quota)
     return { ...common, engine: 'bucket', b, c, text: `${quota}:${b}:${c}`, signature: name }
   }
-  if (algorithm === 'sliding-window' && limit * windowMicros > Number.MAX_SAFE_INTEGER) {
-    throw new RangeError(
-      `${at}limit: limit × window in µs must stay below 2^53 for sliding-window; take token-bucket, received ${limit}`,
-    )
-  }
+  if (algorithm === 'sliding-window') requireExact(limit * windowMicros, `${at}limit`, limit)
   return {
     ...common,
     engine: aligned === true ? 'aligned-window' : algorithm,
@@ -236,8 +233,18 @@ function drain(limit: number, windowMicros: number, quota: number): { b: number;
   const divisor = greatestCommonDivisor(limit, windowMicros)
   const b = windowMicros / divisor
   const c = limit / divisor
-  if (quota * 2 * b <= Number.MAX_SAFE_INTEGER) return { b, c }
+  if (quota * b <= EXACT) return { b, c }
   return { b: Math.ceil(windowMicros / limit), c: 1 }
+}
+
+/** Scripts add two such products, and all whole numbers up to 2^53 are exact. */
+const EXACT = 2 ** 52
+
+function requireExact(product: number, option: string, value: number): void {
+  if (product <= EXACT) return
+  throw new RangeError(
+    `${option}: too large for this window, scripts could not count exactly; take a shorter window or fixed-window, received ${value}`,
+  )
 }
 
 function greatestCommonDivisor(x: number, y: number): number {

@@ -115,6 +115,9 @@ describe.each<Mode>(['standalone', 'cluster'])('sessions, %s', (mode) => {
     expect(await sessions.listUserSessions('1')).toHaveLength(1)
     expect(await sessions.listUserSessions('1:admin')).toHaveLength(1)
     expect(await sessions.deleteUserSessions('1', { except: third.id })).toBe(false)
+    // A write with a session that was revoked says so.
+    expect(await sessions.setSession(second.id, { written: true })).toBe(false)
+    expect(await sessions.touchSession(second.id)).toBe(false)
     expect(await sessions.listUserSessions('1')).toEqual([])
   })
 
