@@ -107,7 +107,7 @@ export interface Connection {
     options?: BulkOptions,
   ): Promise<unknown[]>
 
-  /** Stores a string or bytes; `ttlMs` left out means for ever. */
+  /** Stores a string or bytes; `ttlMs`, rounded up, is over 0; left out it means for ever. */
   set(
     key: string,
     value: string | Buffer,

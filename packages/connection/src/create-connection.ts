@@ -1,5 +1,13 @@
+import {
+  requireArguments,
+  requireDuration,
+  requireKey,
+  requireKeys,
+  requireShares,
+  requireTtl,
+  requireValue,
+} from './call-input.ts'
 import type { BulkOptions, CallOptions, Connection, ConnectionOptions } from './connection.ts'
-import { describeValue } from './duration.ts'
 import { CorralError } from './errors.ts'
 import type { Partial } from './guard/bulk.ts'
 import { connectionHealth } from './connection-health.ts'
@@ -56,6 +64,7 @@ export function createConnection(lease: Lease): Connection {
     encoding: 'utf8' | 'buffer',
     call: CallOptions | undefined,
   ): Promise<unknown> {
+    requireKey(key)
     const server = known(key)
     return server === undefined
       ? reach(key, call, (at, leftMs) => at.batcher.get(key, encoding, leftMs))
@@ -85,6 +94,7 @@ export function createConnection(lease: Lease): Connection {
     encoding: 'utf8' | 'buffer',
     call: BulkOptions | undefined,
   ): Promise<unknown[]> {
+    requireKeys(keys)
     const first = keys[0]
     if (first === undefined) return Promise.resolve([])
     const partial = call?.onPartialFailure
@@ -93,6 +103,9 @@ export function createConnection(lease: Lease): Connection {
   }
 
   const scriptEach: Connection['scriptEach'] = (script, key, args, call) => {
+    requireKey(key)
+    requireArguments(args)
+    requireShares(script, 1, args)
     const server = known(key)
     const slot = guard.router?.slotOf(key) ?? 0
     return server === undefined
@@ -144,6 +157,7 @@ export function createConnection(lease: Lease): Connection {
     serverNow: (key) => known(key)?.link.serverNow(),
     get: (key, call) => get(key, 'utf8', call) as Promise<string | null>,
     ask(key, onText, onError, call) {
+      requireKey(key)
       const server = known(key)
       if (server === undefined) get(key, 'utf8', call).then(onText as never, onError)
       else server.batcher.ask(key, 'utf8', durationOf(call), onText as never, onError)
@@ -151,11 +165,21 @@ export function createConnection(lease: Lease): Connection {
     getBuffer: (key, call) => get(key, 'buffer', call) as Promise<Buffer | null>,
     getMany: (keys, call) => getMany(keys, 'utf8', call) as Promise<(string | null)[]>,
     getManyBuffer: (keys, call) => getMany(keys, 'buffer', call) as Promise<(Buffer | null)[]>,
-    read: (command, call) => on(command.key, call, (at, ms) => at.batcher.read(command, ms)),
-    script: (script, keys, args, call) =>
-      on(keys[0] ?? '', call, (at, ms) => at.batcher.script(script, keys, args, ms)),
+    read(command, call) {
+      requireKey(command.key)
+      if (command.args !== undefined) requireArguments(command.args)
+      return on(command.key, call, (at, ms) => at.batcher.read(command, ms))
+    },
+    script(script, keys, args, call) {
+      requireKeys(keys)
+      requireArguments(args)
+      return on(keys[0] ?? '', call, (at, ms) => at.batcher.script(script, keys, args, ms))
+    },
     scriptEach,
     scriptMany: (script, keys, args, call) => {
+      requireKeys(keys)
+      requireArguments(args)
+      requireShares(script, keys.length, args)
       const first = keys[0]
       if (first === undefined) return Promise.resolve([])
       const per = args.length / keys.length
@@ -169,11 +193,13 @@ export function createConnection(lease: Lease): Connection {
       )
     },
     async set(key, value, call) {
-      requireSize(value, options.maxValueBytes)
-      await scriptEach(setScript, key, [value, call?.ttlMs ?? 0], call)
+      requireValue(value, options.maxValueBytes)
+      await scriptEach(setScript, key, [value, requireTtl(call?.ttlMs)], call)
     },
     delete: async (key, call) => Number(await scriptEach(deleteScript, key, [], call)) === 1,
     async publish(channel, message, call) {
+      requireArguments([message])
+      requireKey(channel)
       await on(channel, call, (at, ms) => at.batcher.plain('publish', [channel, message], ms))
     },
     scan,
@@ -206,24 +232,4 @@ export function createConnection(lease: Lease): Connection {
 
 function closedError(): CorralError {
   return new CorralError('CONNECTION_CLOSED', 'this connection was closed')
-}
-
-/** @throws RangeError a call without a true end would be what this package exists against */
-function requireDuration(ms: number): number {
-  if (ms > 0 && ms <= 60_000) return ms
-  throw new RangeError(
-    `deadlineMs: must be over 0 and at most 60000, received ${describeValue(ms)}`,
-  )
-}
-
-/** @throws CorralError VALUE_TOO_LARGE */
-function requireSize(value: string | Buffer, most: number): void {
-  // A string of n characters takes n to 3n bytes; measure only where that could matter.
-  if (value.length * 3 <= most) return
-  const bytes = typeof value === 'string' ? Buffer.byteLength(value) : value.length
-  if (bytes <= most) return
-  throw new CorralError(
-    'VALUE_TOO_LARGE',
-    `a value may have ${most} bytes (maxValueBytes), received ${describeValue(bytes)}`,
-  )
 }
