@@ -1,4 +1,5 @@
-import type { Cache } from './cache.ts'
+import type { SourceId } from '@corral/connection'
+import type { Cache } from './cache-interface.ts'
 import { createCounting } from './counters/counting.ts'
 import { createClaims } from './engine/claim.ts'
 import { createFailures } from './engine/failures.ts'
@@ -39,6 +40,7 @@ export function assembleCache(resolved: ResolvedCacheOptions, shared?: LocalStor
     ? rememberKeys(resolved.keyspace, resolved.near.maxEntries)
     : resolved.keyspace
   const { namespace } = keyspace
+  const source: SourceId = { kind: 'cache', name: namespace }
   const counters = createCounters()
   const children = new Set<Cache>()
 
@@ -49,9 +51,7 @@ export function assembleCache(resolved: ResolvedCacheOptions, shared?: LocalStor
     }
   }
 
-  const failures = createFailures(namespace, counters, resolved.degrade, () =>
-    ground.watermark.full(),
-  )
+  const failures = createFailures(source, counters, resolved.degrade, () => ground.watermark.full())
   let store = shared
   let ground: Ground
   if (connection === undefined) {
@@ -69,6 +69,7 @@ export function assembleCache(resolved: ResolvedCacheOptions, shared?: LocalStor
   }
 
   const parts: Parts = {
+    source,
     namespace,
     keyspace,
     clock,
@@ -81,7 +82,7 @@ export function assembleCache(resolved: ResolvedCacheOptions, shared?: LocalStor
     journal: ground.journal,
     codec: resolved.codec,
     counters,
-    tally: createTally(namespace, counters, tier.kind, clock),
+    tally: createTally(source, counters, tier.kind, clock),
     failures,
     flights: createSingleFlight(),
     refreshes: createSingleFlight(),
@@ -115,7 +116,7 @@ export function assembleCache(resolved: ResolvedCacheOptions, shared?: LocalStor
   async function end(): Promise<void> {
     await Promise.all([...children].map((child) => child.close()))
     // Others need not wait for what will not be stored any more.
-    for (const lease of [...parts.leases]) lease.giveBack(false)
+    for (const lease of parts.leases) lease.giveBack(false)
     await Promise.allSettled(background)
     await ground.end()
   }
@@ -124,6 +125,8 @@ export function assembleCache(resolved: ResolvedCacheOptions, shared?: LocalStor
   }
 
   const cache: Cache = {
+    source,
+    counts: () => counters,
     namespace,
     connection,
     get: reads.get as Cache['get'],

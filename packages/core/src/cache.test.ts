@@ -268,7 +268,7 @@ describe('trace channels', () => {
     await cache.delete('a')
     await cache.close()
     await cache.get('a')
-    const of = { namespace: 'shop:v1', key: 'a' }
+    const of = { source: cache.source, namespace: 'shop:v1', key: 'a' }
     expect(
       trace.events.map(({ name, message }) => [name.slice('corral:core:'.length), message]),
     ).toEqual([
@@ -283,7 +283,13 @@ describe('trace channels', () => {
       ['delete', { ...of, acknowledged: true, duration: 0 }],
       [
         'error',
-        { namespace: 'shop:v1', operation: 'get', code: 'CACHE_CLOSED', reason: undefined },
+        {
+          source: cache.source,
+          namespace: 'shop:v1',
+          operation: 'get',
+          code: 'CACHE_CLOSED',
+          reason: undefined,
+        },
       ],
       ['miss', { ...of, reason: 'unavailable', duration: 0 }],
     ])

@@ -1,5 +1,5 @@
 import type { Connection } from '@corral/connection'
-import type { Cache } from './cache.ts'
+import type { Cache } from './cache-interface.ts'
 import type { Obtain } from './engine/get-or-set.ts'
 import type { Parts } from './engine/parts.ts'
 import type { Writes } from './engine/writes.ts'

@@ -1,8 +1,14 @@
 import { channel, type Channel } from 'node:diagnostics_channel'
+import type { SourceId } from '@corral/connection'
 import type { MissReason } from './entry/read-entry.ts'
 
-interface OfKey {
+/** Every message names the cache that it is from. */
+interface OfCache {
+  readonly source: SourceId
   readonly namespace: string
+}
+
+interface OfKey extends OfCache {
   readonly key: string
 }
 
@@ -29,8 +35,7 @@ export interface CoreEvents {
   /** A key was asked to go; `acknowledged`: it is known to be gone. */
   'corral:core:delete': OfKey & { readonly acknowledged: boolean; readonly duration: number }
   /** Tags, a pattern or the namespace were asked to go. */
-  'corral:core:invalidate': {
-    readonly namespace: string
+  'corral:core:invalidate': OfCache & {
     readonly kind: 'tags' | 'pattern' | 'clear'
     readonly acknowledged: boolean
     readonly duration: number
@@ -56,8 +61,7 @@ export interface CoreEvents {
   /** A value loaded shortly before stood in for Redis and the source. */
   'corral:core:outage-hit': OfKey
   /** Redis could not do what was asked. */
-  'corral:core:error': {
-    readonly namespace: string
+  'corral:core:error': OfCache & {
     readonly operation: Operation
     readonly code: string
     readonly reason: string | undefined

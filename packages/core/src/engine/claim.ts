@@ -1,7 +1,8 @@
 import { leaseToken } from '../protocol/lease-token.ts'
 import { entryIdentity, type DecodedEntry } from '../protocol/wire-entry.ts'
 import { traceChannel, type CoreEvents } from '../trace.ts'
-import { holdLease, type HeldLease } from './held-lease.ts'
+import { holdLease } from './held-lease.ts'
+import type { HeldLease } from './lease.ts'
 import type { Job } from './loading.ts'
 import type { Parts } from './parts.ts'
 import type { Found, Reads } from './reads.ts'
@@ -43,7 +44,7 @@ const empty: Place = { beside: undefined, dead: '' }
 export type MakeClaim = (job: Job, found: Found, patient: boolean) => Promise<Claim>
 
 export function createClaims(parts: Parts, reads: Reads): MakeClaim {
-  const { namespace, tier, clock, wake, counters } = parts
+  const { source, namespace, tier, clock, wake, counters } = parts
 
   function ask(redisKey: string, token: string, leaseMs: number, place: Place) {
     return place.beside === undefined
@@ -59,7 +60,7 @@ export function createClaims(parts: Parts, reads: Reads): MakeClaim {
 
     function told(outcome: CoreEvents['corral:core:lease-wait']['outcome']): void {
       if (waitedSince === undefined || !waits.hasSubscribers) return
-      waits.publish({ namespace, key, outcome, duration: clock.now() - waitedSince })
+      waits.publish({ source, namespace, key, outcome, duration: clock.now() - waitedSince })
     }
 
     for (let turn = 0; turn < mostTurns + polls; turn++) {

@@ -1,4 +1,4 @@
-import { isCorralError } from '@corral/connection'
+import { isCorralError, type SourceId } from '@corral/connection'
 import type { Counters } from '../stats.ts'
 import { traceChannel, type Operation } from '../trace.ts'
 
@@ -19,7 +19,7 @@ export interface Failures {
 }
 
 export function createFailures(
-  namespace: string,
+  source: SourceId,
   counters: Counters,
   degrade: boolean,
   onFull?: () => void,
@@ -29,7 +29,13 @@ export function createFailures(
     counters.errors++
     if (error.code === 'REDIS_FULL') onFull?.()
     if (errors.hasSubscribers) {
-      errors.publish({ namespace, operation, code: error.code, reason: error.reason })
+      errors.publish({
+        source,
+        namespace: source.name,
+        operation,
+        code: error.code,
+        reason: error.reason,
+      })
     }
   }
 

@@ -49,7 +49,8 @@ export function createObtain(
   loading: Loading,
   refreshing: Refreshing,
 ): Obtain {
-  const { namespace, tier, near, journal, watermark, flights, counters, tally, failures } = parts
+  const { source, namespace, tier, near, journal, watermark, flights, counters, tally, failures } =
+    parts
 
   /** Undefined: this process has no copy that may be served. A cached `undefined` does not exist. */
   function fromNear(key: string, redisKey: string, load: Load<unknown>, policy: Policy): unknown {
@@ -150,7 +151,7 @@ export function createObtain(
       flight.result = fly({ key, redisKey, load, policy, flight, gathered, behind: false })
     } else {
       counters.coalesced++
-      if (coalesced.hasSubscribers) coalesced.publish({ namespace, key })
+      if (coalesced.hasSubscribers) coalesced.publish({ source, namespace, key })
     }
     return waitFor(parts, key, redisKey, flight, policy)
   }

@@ -1,21 +1,11 @@
 import type { TimerHandle } from '@corral/connection'
 import { refreshLeaseKey } from '../protocol/protocol-keys.ts'
 import { leaseText } from '../protocol/wire-entry.ts'
+import type { HeldLease } from './lease.ts'
 import type { Parts } from './parts.ts'
 
 /** How long nobody tries again after a refresh has failed. */
 export const backOffMs = 1_000
-
-/** The right to load a key, which this process has alone until it fills or gives back. */
-export interface HeldLease {
-  /** Stores what was loaded if nothing has touched the key since. Rejects with a `CorralError`. */
-  readonly fill: (tail: string, ttlMs: number) => Promise<boolean>
-  /**
-   * Nothing will be stored: others may load at once. After a failure with a stale value in place,
-   * only when a moment has passed.
-   */
-  readonly giveBack: (failed: boolean) => void
-}
 
 /** A killed process stops prolonging its leases, so that others go on when they end. */
 const beatsPerLease = 3
@@ -59,7 +49,9 @@ export function holdLease(
     fill(tail, ttlMs) {
       end()
       const beside = entry === undefined ? undefined : { key: leaseKey, identity: own }
-      return tier.fill({ redisKey, identity: entry ?? own, ttlMs, at, tail, beside })
+      const given = { redisKey, identity: entry ?? own, ttlMs, at, tail, beside }
+      // oxlint-disable-next-line unicorn/no-array-fill-with-reference-type -- it is no array
+      return tier.fill(given)
     },
     giveBack(failed) {
       if (over) return

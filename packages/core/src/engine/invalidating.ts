@@ -23,7 +23,7 @@ export interface Invalidation {
 
 /** Adds to an {@link Invalidation} what concerns calls that are under way, and tells listeners. */
 export function createInvalidating(parts: Parts, invalidation: Invalidation): Invalidation {
-  const { namespace, clock } = parts
+  const { source, namespace, clock } = parts
 
   async function run<T>(
     kind: CoreEvents['corral:core:invalidate']['kind'],
@@ -41,7 +41,7 @@ export function createInvalidating(parts: Parts, invalidation: Invalidation): In
       changingAny(parts)
       if (invalidations.hasSubscribers) {
         const duration = clock.now() - started
-        invalidations.publish({ namespace, kind, acknowledged, duration })
+        invalidations.publish({ source, namespace, kind, acknowledged, duration })
       }
     }
   }

@@ -3,7 +3,7 @@ import { schemaMismatch } from '../errors.ts'
 import { jittered, staleMsOf, type Policy } from '../policy.ts'
 import { checkSchema, describeIssues } from '../schema/standard-schema.ts'
 import { traceChannel, type CoreEvents } from '../trace.ts'
-import type { HeldLease } from './held-lease.ts'
+import type { HeldLease } from './lease.ts'
 import { createLoadRun, type Load, type LoadRun } from './load.ts'
 import type { Parts } from './parts.ts'
 import { startLoading, type Flight } from './single-flight.ts'
@@ -38,11 +38,11 @@ export interface Loading {
 }
 
 export function createLoading(parts: Parts, writes: Writes): Loading {
-  const { namespace, clock, codec, stamps, counters, slots, outage, watermark } = parts
+  const { source, namespace, clock, codec, stamps, counters, slots, outage, watermark } = parts
 
   function tellLoad({ key, behind }: Job, outcome: Outcome, started: number): void {
     if (loads.hasSubscribers) {
-      loads.publish({ namespace, key, outcome, behind, duration: clock.now() - started })
+      loads.publish({ source, namespace, key, outcome, behind, duration: clock.now() - started })
     }
   }
 
@@ -126,7 +126,7 @@ export function createLoading(parts: Parts, writes: Writes): Loading {
     const kept = outage?.get(redisKey)
     if (kept === undefined) return run(job, undefined, undefined, outage !== undefined)
     counters.outageHits++
-    if (outageHits.hasSubscribers) outageHits.publish({ namespace, key })
+    if (outageHits.hasSubscribers) outageHits.publish({ source, namespace, key })
     return handedOut(job, kept)
   }
 

@@ -1,4 +1,4 @@
-import type { Clock, Keyspace } from '@corral/connection'
+import type { Clock, Keyspace, SourceId } from '@corral/connection'
 import type { Policy } from '../policy.ts'
 import type { Watermark } from '../memory/watermark.ts'
 import type { NearTier } from '../near/near-tier.ts'
@@ -8,7 +8,7 @@ import type { Counters } from '../stats.ts'
 import type { Tier } from '../tiers/tier.ts'
 import type { Wake } from '../wake/wake.ts'
 import type { Failures } from './failures.ts'
-import type { HeldLease } from './held-lease.ts'
+import type { HeldLease } from './lease.ts'
 import type { LoadSlots } from './load-slots.ts'
 import type { OutageBuffer } from './outage-buffer.ts'
 import type { SingleFlight } from './single-flight.ts'
@@ -25,6 +25,8 @@ export interface PendingChanges {
 
 /** What the parts of one cache share. */
 export interface Parts {
+  /** Who it is in traces. */
+  readonly source: SourceId
   readonly namespace: string
   readonly keyspace: Keyspace
   readonly tier: Tier

@@ -53,7 +53,7 @@ export function waitFor(
       try {
         resolve(fallbackOf(policy, loadTimeout(key, hardMs)))
       } catch (error) {
-        reject(error as Error)
+        reject(error)
       }
     }
     const begin = (): void => {

@@ -199,11 +199,10 @@ export function createReads(parts: Parts): Reads {
         : undefined
       const [texts] = await Promise.all([tier.getMany(wanted, onPart), stamps.learnBase()])
       // What stamps of tags are missing is asked for in this one tick, and so in one MGET.
-      found = await Promise.all(
-        texts.map((text, index) =>
-          judge(wanted[index] as string, text, undefined, tickets?.[index]),
-        ),
+      const judged = texts.map((text, index) =>
+        judge(wanted[index] as string, text, undefined, tickets?.[index]),
       )
+      found = await Promise.all(judged.map((one) => Promise.resolve(one)))
     } catch (error) {
       failures.absorb('get', error)
       found = wanted.map(() => unavailable)

@@ -12,7 +12,8 @@ export interface Removals {
 }
 
 export function createRemovals(parts: Parts): Removals {
-  const { namespace, keyspace, tier, clock, journal, near, stamps, counters, failures } = parts
+  const { source, namespace, keyspace, tier, clock, journal, near, stamps, counters, failures } =
+    parts
 
   function settle(
     key: string,
@@ -28,7 +29,7 @@ export function createRemovals(parts: Parts): Removals {
       journal.settleKey(redisKey, began)
     } else journal.addKey(redisKey)
     if (deletes.hasSubscribers) {
-      deletes.publish({ namespace, key, acknowledged, duration: clock.now() - since })
+      deletes.publish({ source, namespace, key, acknowledged, duration: clock.now() - since })
     }
     return acknowledged
   }

@@ -1,4 +1,4 @@
-import type { HeldLease } from './held-lease.ts'
+import type { HeldLease } from './lease.ts'
 import type { DecodedEntry } from '../protocol/wire-entry.ts'
 
 /** One call under way for a key, shared by all who ask for it meanwhile. */

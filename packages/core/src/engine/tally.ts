@@ -1,4 +1,4 @@
-import type { Clock } from '@corral/connection'
+import type { Clock, SourceId } from '@corral/connection'
 import type { MissReason } from '../entry/read-entry.ts'
 import type { Counters } from '../stats.ts'
 import { traceChannel } from '../trace.ts'
@@ -16,18 +16,19 @@ export interface Tally {
 }
 
 export function createTally(
-  namespace: string,
+  source: SourceId,
   counters: Counters,
   tier: 'remote' | 'memory',
   clock: Clock,
 ): Tally {
+  const namespace = source.name
   return {
     start: () => (hits.hasSubscribers || misses.hasSubscribers ? clock.now() : 0),
     hit(key, stale, started) {
       counters.hits++
       if (stale) counters.staleServed++
       if (hits.hasSubscribers) {
-        hits.publish({ namespace, key, tier, stale, duration: clock.now() - started })
+        hits.publish({ source, namespace, key, tier, stale, duration: clock.now() - started })
       }
     },
     nearHit(key, stale) {
@@ -35,13 +36,13 @@ export function createTally(
       counters.nearHits++
       if (stale) counters.staleServed++
       if (hits.hasSubscribers) {
-        hits.publish({ namespace, key, tier: 'near', stale, duration: undefined })
+        hits.publish({ source, namespace, key, tier: 'near', stale, duration: undefined })
       }
     },
     miss(key, reason, started) {
       counters.misses++
       if (misses.hasSubscribers) {
-        misses.publish({ namespace, key, reason, duration: clock.now() - started })
+        misses.publish({ source, namespace, key, reason, duration: clock.now() - started })
       }
     },
   }

@@ -10,7 +10,7 @@ import {
 } from '../policy.ts'
 import type { TierWrite } from '../tiers/tier.ts'
 import { traceChannel, type CoreEvents } from '../trace.ts'
-import type { HeldLease } from './held-lease.ts'
+import type { HeldLease } from './lease.ts'
 import { changing, type Parts } from './parts.ts'
 
 const sets = traceChannel('corral:core:set')
@@ -43,13 +43,14 @@ export interface Writes {
 }
 
 export function createWrites(parts: Parts, resolve: ResolveCall): Writes {
-  const { namespace, keyspace, tier, clock, codec, stamps, watermark, journal, near } = parts
+  const { source, namespace, keyspace, tier, clock, codec, stamps, watermark, journal, near } =
+    parts
   const { counters, failures } = parts
 
   function told(key: string, stored: boolean, size: number, ttlMs: number, since: number): boolean {
     if (stored) counters.sets++
     if (sets.hasSubscribers) {
-      sets.publish({ namespace, key, stored, size, ttlMs, duration: clock.now() - since })
+      sets.publish({ source, namespace, key, stored, size, ttlMs, duration: clock.now() - since })
     }
     return stored
   }

@@ -34,14 +34,14 @@ export function createMemoryInvalidation(
     },
     async deletePattern(pattern) {
       let gone = 0
-      for (const redisKey of [...matching(pattern)]) {
+      for (const redisKey of matching(pattern)) {
         if (tier.isEntry(redisKey)) gone++
         await tier.delete(redisKey)
       }
       return gone
     },
     async *keys(pattern = '*') {
-      for (const redisKey of [...matching(pattern)]) {
+      for (const redisKey of matching(pattern)) {
         const key = keyspace.decode(redisKey)
         if (key !== undefined && tier.isEntry(redisKey)) yield key
       }

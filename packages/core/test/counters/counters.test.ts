@@ -34,7 +34,7 @@ function countingOver(connection: Connection, stamps: CountingDeps['stamps']): C
     stamps,
     skewUs: 0,
     ttlMs: hour,
-    failures: createFailures(namespace, createCounters(), true),
+    failures: createFailures({ kind: 'cache', name: namespace }, createCounters(), true),
     changing: (redisKey) => changed.push(redisKey),
   })
 }
@@ -169,7 +169,7 @@ describe('counters', () => {
       stamps,
       skewUs: 0,
       ttlMs: hour,
-      failures: createFailures(namespace, createCounters(), true),
+      failures: createFailures({ kind: 'cache', name: namespace }, createCounters(), true),
       changing: () => undefined,
     })
     await expect(restless.increment('k')).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' })

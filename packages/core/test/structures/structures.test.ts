@@ -18,7 +18,7 @@ function structuresOver(store: StructureStore, ttlMs = 3_600_000, degrade = true
     keyspace,
     store,
     ttlMs,
-    failures: createFailures(keyspace.namespace, createCounters(), degrade),
+    failures: createFailures({ kind: 'cache', name: keyspace.namespace }, createCounters(), degrade),
     changing: (redisKey) => changed.push(redisKey),
   })
 }

@@ -1,4 +1,4 @@
-import { type Script } from '../protocol.ts'
+import type { Script } from '../protocol.ts'
 
 /** One atomic step of a client, in a form that a model and a real Redis can both carry out. */
 export type Command =

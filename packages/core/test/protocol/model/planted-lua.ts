@@ -1,6 +1,6 @@
 import type { Guard } from './guards.ts'
 import type { Plant } from './real-run.ts'
-import { type Script } from '../protocol.ts'
+import type { Script } from '../protocol.ts'
 
 function replacing(name: string, from: string, to: string): Plant {
   const made = new Map<Script<never, unknown>, Script<never, unknown>>()

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
 import { refreshLeaseKey } from '../../../src/protocol/index.ts'
-import { type Script } from '../protocol.ts'
+import type { Script } from '../protocol.ts'
 import { runScript } from '../run-script.ts'
 import type { Command } from './command.ts'
 import { DEADLINE_MS, LEASE_MS, NAMESPACE, stampKeys, stampsOf } from './flows.ts'

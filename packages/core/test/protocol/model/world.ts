@@ -2,7 +2,7 @@ import { createLedger, type Ledger } from './ledger.ts'
 import type { Command, Flow } from './command.ts'
 import type { Client } from './flows.ts'
 import type { Guards } from './guards.ts'
-import { type SweepRequest, type WriteRequest } from '../protocol.ts'
+import type { SweepRequest, WriteRequest } from '../protocol.ts'
 
 /** What may happen next. */
 export type Option =
