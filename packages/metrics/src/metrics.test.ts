@@ -23,7 +23,7 @@ function fakeCache(name = 'shop:v1'): MeasuredCache & { readonly live: Live } {
     outageHits: 0,
     errors: 0,
   }
-  const source: SourceId = { kind: 'cache', name }
+  const source: SourceId = { kind: 'cache', name, batches: true }
   return { live, source, counts: () => live }
 }
 
@@ -33,6 +33,7 @@ function publish(name: string, message: object): void {
 
 const channels = [
   'corral:core:hit',
+  'corral:core:hits',
   'corral:core:near-sample',
   'corral:core:miss',
   'corral:core:set',
@@ -151,6 +152,7 @@ describe('two caches in one process', () => {
       for (let n = 0; n < times; n++) {
         cache.live.hits++
         publish('corral:core:hit', { ...of, tier: 'remote', stale: false, size: 1, duration: 1 })
+        publish('corral:core:hits', { ...of, tier: 'remote', count: 1, size: 1, duration: 1 })
         publish('corral:core:load', { ...of, outcome: 'failed', behind: false, duration: 4 })
       }
     })
@@ -167,13 +169,44 @@ describe('two caches in one process', () => {
     ).toEqual([3, 5, 7].map((n) => [n, n, n, n, n, n]))
   })
 
-  it('takes messages without a source by their namespace', async () => {
-    const cache = fakeCache()
-    using metrics = createMetrics({ cache, clock: fakeClock() })
+  it('are told apart by namespace when they do not count for others', async () => {
+    using metrics = createMetrics({ cache: { namespace: 'shop:v1' }, clock: fakeClock() })
     for (const namespace of ['shop:v1', 'other:v1']) {
       publish('corral:core:hit', { namespace, key: 'k', tier: 'remote', stale: false, duration: 1 })
     }
-    expect((await metrics.snapshot()).latency.totals.hit?.count).toBe(1)
+    const { cache, latency } = await metrics.snapshot()
+    expect([cache?.totals.hits, latency.totals.hit?.count]).toEqual([1, 1])
+  })
+})
+
+describe('hits of one tick', () => {
+  it('are timed as many, and counted once where their keys are needed as well', async () => {
+    const cache = fakeCache()
+    using plain = createMetrics({ cache, clock: fakeClock() })
+    using grouped = createMetrics({ cache, clock: fakeClock(), groups: () => 'all' })
+    const of = { source: cache.source, namespace: 'shop:v1', tier: 'remote' }
+    for (const key of ['a', 'b', 'c']) {
+      publish('corral:core:hit', { ...of, key, stale: false, size: 10, duration: 2 })
+    }
+    publish('corral:core:hits', { ...of, count: 3, size: 30, duration: 2 })
+    for (const metrics of [plain, grouped]) {
+      const { cache: figures, latency } = await metrics.snapshot()
+      expect(latency.totals.hit).toEqual({ count: 3, sum: 6 })
+      expect(figures?.totals.bytesRead).toBe(30)
+    }
+    expect((await grouped.snapshot()).cache?.groups['all']?.hits).toBe(3)
+  })
+})
+
+describe('a cache that tells each hit', () => {
+  it('is timed by those, near hits apart', async () => {
+    const source: SourceId = { kind: 'cache', name: 'shop:v1' }
+    using metrics = createMetrics({ cache: { ...fakeCache(), source }, clock: fakeClock() })
+    const of = { source, namespace: 'shop:v1', key: 'k', stale: false }
+    publish('corral:core:hit', { ...of, tier: 'remote', duration: 2 })
+    publish('corral:core:hit', { ...of, tier: 'near', duration: undefined })
+    publish('corral:core:hits', { ...of, tier: 'remote', count: 5, size: 5, duration: 2 })
+    expect((await metrics.snapshot()).latency.totals).toEqual({ hit: { count: 1, sum: 2 } })
   })
 })
 
@@ -338,7 +371,7 @@ describe('close', () => {
     const heard = (): string[] => channels.filter((name) => channel(name).hasSubscribers)
     expect(heard()).toEqual([])
     const metrics = createMetrics({ cache: fakeCache(), connection, locks, clock })
-    expect(heard()).toEqual(channels)
+    expect(heard()).toEqual(channels.filter((name) => name !== 'corral:core:hit'))
     metrics.logEvery('1m', () => {})
     metrics.close()
     metrics.close()

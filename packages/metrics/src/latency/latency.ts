@@ -14,7 +14,8 @@ export interface Latency {
   readonly count: number
   /** Milliseconds in all. */
   readonly sum: number
-  record(ms: number): void
+  /** @param times so many took as long @defaultValue 1 */
+  record(ms: number, times?: number): void
   /** Begins a new slice; called every {@link sliceMs}. */
   rotate(now: number): void
   /** Of the slices that ended less than `reachMs` ago. Undefined: nothing was timed. */
@@ -56,12 +57,12 @@ export function createLatency(): Latency {
     get sum() {
       return sum
     },
-    record(ms) {
+    record(ms, times = 1) {
       const bucket = bucketOf(ms)
-      current[bucket] = (current[bucket] as number) + 1
-      inCurrent++
-      count++
-      if (ms > 0) sum += ms
+      current[bucket] = (current[bucket] as number) + times
+      inCurrent += times
+      count += times
+      if (ms > 0) sum += ms * times
     },
     rotate(now) {
       slices = slices.filter(({ endedAt }) => endedAt > now - longestMs)

@@ -22,6 +22,12 @@ interface Timed extends Tagged {
   readonly key: string
   readonly duration: number | undefined
 }
+/** Hits that were asked for in one tick and answered in one. */
+type Hits = Tagged & {
+  readonly count: number
+  readonly size: number
+  readonly duration: number
+}
 type Hit = Timed & { readonly tier: 'near' | 'remote' | 'memory'; readonly size?: number }
 /** One near hit that stands for `every` of them. */
 type NearSample = Timed & { readonly every: number }
@@ -58,17 +64,25 @@ export function listenToCache(
   const load = latencies.of('load')
   const leaseWait = latencies.of('lease-wait')
 
-  const stop = listen({
-    'corral:core:hit': (message: Hit) => {
-      if (!isOf(id, message)) return
-      const { tier, duration, size } = message
-      if (tier === 'near') {
-        groups?.add(message.key, 'nearHits', 1)
-        return
-      }
+  const inBatches = id.batches === true
+
+  function onHit(message: Hit): void {
+    if (!isOf(id, message)) return
+    const { tier, duration, size, key } = message
+    if (!inBatches) {
       hit(duration)
       if (size !== undefined) counts.bytesRead += size
-      groups?.add(message.key, 'hits', 1)
+    }
+    groups?.add(key, tier === 'near' ? 'nearHits' : 'hits', 1)
+  }
+
+  const stop = listen({
+    // A message for each hit would cost a tenth of it: only for those who need its key.
+    ...((groups !== undefined || !inBatches) && { 'corral:core:hit': onHit }),
+    'corral:core:hits': (message: Hits) => {
+      if (!inBatches || !isOf(id, message)) return
+      hit(message.duration, message.count)
+      counts.bytesRead += message.size
     },
     'corral:core:near-sample': (message: NearSample) => {
       if (!isOf(id, message)) return

@@ -20,7 +20,11 @@ import { observeMetrics, traceOperations } from './index.ts'
 
 function countingCache(name: string): MeasuredCache & { live: Record<string, number> } {
   const live: Record<string, number> = { hits: 0, nearHits: 0, misses: 0 }
-  return { live, source: { kind: 'cache', name }, counts: () => live as unknown as CacheCounts }
+  return {
+    live,
+    source: { kind: 'cache', name, batches: true },
+    counts: () => live as unknown as CacheCounts,
+  }
 }
 
 const heard = (): string[] =>
@@ -53,8 +57,9 @@ describe('observeMetrics', () => {
     })
     Object.assign(cache.live, { hits: 95, nearHits: 40, misses: 5 })
     const of = { source: cache.source, key: 'k' }
-    channel('corral:core:hit').publish({
+    channel('corral:core:hits').publish({
       ...of,
+      count: 1,
       tier: 'remote',
       stale: false,
       duration: 2,

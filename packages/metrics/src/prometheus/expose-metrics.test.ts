@@ -29,7 +29,7 @@ function cacheNamed(name: string): MeasuredCache {
   let read = 0
   const nothing = Object.fromEntries(Object.keys(counts).map((count) => [count, 0]))
   return {
-    source: { kind: 'cache', name },
+    source: { kind: 'cache', name, batches: true },
     // The first reading is where the windows begin.
     counts: () => (read++ === 0 ? (nothing as unknown as CacheCounts) : counts),
   }
@@ -57,6 +57,7 @@ const locks = {
 function publishSome(source: object): void {
   const of = { source, namespace: 'shop:v1', key: 'user:1', duration: 2 }
   channel('corral:core:hit').publish({ ...of, tier: 'remote', stale: false, size: 100 })
+  channel('corral:core:hits').publish({ ...of, tier: 'remote', count: 1, size: 100 })
   channel('corral:core:near-sample').publish({ ...of, duration: 0.002, every: 64 })
   channel('corral:core:miss').publish({ ...of, reason: 'absent' })
   channel('corral:core:set').publish({ ...of, stored: true, size: 50, ttlMs: 1 })
