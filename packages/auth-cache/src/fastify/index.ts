@@ -1,0 +1,2 @@
+export { authPlugin, type AuthPluginOptions } from './auth-plugin.ts'
+export { bearerToken } from './bearer.ts'

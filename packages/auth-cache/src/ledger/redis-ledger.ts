@@ -1,0 +1,92 @@
+import type { Connection } from '@corral/connection'
+import { createBoundedMap } from '../bounded-map.ts'
+import type { LedgerKeys } from './ledger-keys.ts'
+import { parseStamp } from './ledger-keys.ts'
+import type { Ledger } from './ledger.ts'
+import { createPendingRevocations } from './pending-revocations.ts'
+import { beginScript, revokeScript } from './revoke-script.ts'
+import { createStampCopies } from './stamp-copies.ts'
+
+/** Stamps that are remembered for an outage. */
+const MOST_REMEMBERED = 10_000
+const MOST_PENDING = 10_000
+
+/** @param copies how many stamps may be copied; `undefined`: none, every read asks Redis */
+export function createRedisLedger(
+  connection: Connection,
+  keys: LedgerKeys,
+  copies: number | undefined,
+): Ledger {
+  const near = copies === undefined ? undefined : createStampCopies(connection, keys.prefix, copies)
+  const remembered = createBoundedMap<number>(MOST_REMEMBERED)
+  let newestKnown = 0
+
+  function remember(key: string, stamp: number): void {
+    if (stamp > newestKnown && stamp !== Infinity) newestKnown = stamp
+    if (stamp > (remembered.get(key) ?? 0)) remembered.set(key, stamp)
+  }
+
+  async function send(key: string, ttlMs: number): Promise<void> {
+    near?.drop(key)
+    const reply = await connection.script(revokeScript, [keys.newest, key], [Math.ceil(ttlMs)])
+    // A read that was answered before the stamp may have come in behind.
+    near?.drop(key)
+    remember(key, parseStamp(String(reply)))
+  }
+
+  const pending = createPendingRevocations(connection, keys.all, send, MOST_PENDING)
+
+  async function ask(key: string, keep: boolean): Promise<number> {
+    const keepCopy = keep ? near?.reading(key) : undefined
+    const stamp = parseStamp(await connection.get(key))
+    keepCopy?.(stamp)
+    if (stamp > 0) remember(key, stamp)
+    return stamp
+  }
+
+  function local(key: string): number {
+    return pending.has(key) ? Infinity : (remembered.get(key) ?? 0)
+  }
+
+  return {
+    read(asked, keep) {
+      if (near !== undefined) {
+        const stamps: number[] = []
+        for (const key of asked) {
+          const copy = near.get(key)
+          if (copy === undefined) break
+          stamps.push(pending.has(key) ? Infinity : copy)
+        }
+        if (stamps.length === asked.length) return stamps
+      }
+      return Promise.all(asked.map((key) => ask(key, keep))).then((stamps) =>
+        stamps.map((stamp, index) => Math.max(stamp, local(asked[index] as string))),
+      )
+    },
+    async newest() {
+      const text = await connection.get(keys.newest)
+      const stamp = Number(text ?? (await connection.script(beginScript, [keys.newest], [])))
+      if (stamp > newestKnown) newestKnown = stamp
+      // What cannot be read is older than every revocation.
+      return stamp > 0 ? stamp : 0
+    },
+    async revoke(key, ttlMs) {
+      const moment = pending.moment()
+      try {
+        await send(key, ttlMs)
+      } catch (error) {
+        pending.add(key, ttlMs)
+        throw error
+      }
+      pending.settle(key, moment)
+    },
+    known: local,
+    get newestKnown() {
+      return newestKnown
+    },
+    async close() {
+      await pending.close()
+      near?.close()
+    },
+  }
+}

@@ -1,0 +1,116 @@
+import type { Cache } from '@corral/core'
+import type { Clock } from '@corral/connection'
+import { revocationPending } from '../errors.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import type { LedgerKeys } from '../ledger/ledger-keys.ts'
+import { longestFillMs, type ResolvedAuthOptions } from '../options.ts'
+import type { InspectToken, Presented } from '../tokens/inspect-token.ts'
+import { traceChannel, type AuthCacheEvents } from '../trace.ts'
+
+const revocations = traceChannel('corral:auth-cache:revoke')
+
+/** The half of an auth cache that takes trust away. */
+export interface Revocation {
+  /**
+   * Revokes a token: from the moment this resolves it is refused everywhere (with `near`, elsewhere
+   * after the signals' delay), and nothing that is under way brings it back. Revoke tokens that you
+   * have authenticated. A token that no verifier would see needs none, and is left alone.
+   *
+   * @throws CorralError `REVOCATION_PENDING` when Redis did not acknowledge it
+   */
+  revokeToken(token: string): Promise<void>
+  /**
+   * Revokes all tokens of a user that were issued or verified before, and what was `set` for it, by
+   * one command however many there are. Tokens issued afterwards are good.
+   *
+   * @throws CorralError `REVOCATION_PENDING`
+   */
+  revokeUser(userId: string): Promise<void>
+  /**
+   * As {@link revokeUser}, for everybody: after a key was lost, say.
+   *
+   * @throws CorralError `REVOCATION_PENDING`
+   */
+  revokeAll(): Promise<void>
+}
+
+export interface RevocationDeps {
+  readonly options: ResolvedAuthOptions
+  readonly cache: Cache
+  readonly ledger: Ledger
+  readonly keys: LedgerKeys
+  readonly inspect: InspectToken
+  readonly clock: Clock
+  /** Keys of records of a token. */
+  readonly recordKeys: (presented: Presented) => string[]
+  readonly userKey: (userId: string) => string
+}
+
+export function createRevocation(deps: RevocationDeps): Revocation {
+  const { options, cache, ledger, keys, inspect, clock } = deps
+  const { namespace, revocationMs } = options
+  const leastMs = longestFillMs(options)
+
+  async function revoke(
+    kind: AuthCacheEvents['corral:auth-cache:revoke']['kind'],
+    key: string,
+    ttlMs: number,
+  ): Promise<void> {
+    const started = clock.now()
+    let acknowledged = false
+    try {
+      await ledger.revoke(key, ttlMs)
+      acknowledged = true
+    } catch (error) {
+      throw revocationPending(kind, error)
+    } finally {
+      if (revocations.hasSubscribers) {
+        const duration = clock.now() - started
+        revocations.publish({ namespace, kind, acknowledged, duration })
+      }
+    }
+  }
+
+  /** The stamp is in force already; this only frees memory, and ends loads of other processes. */
+  function forget(recordKeys: readonly string[]): void {
+    void cache.deleteMany(recordKeys).catch(() => undefined)
+  }
+
+  return {
+    async revokeToken(token) {
+      let presented: Presented
+      try {
+        presented = inspect(token, true)
+      } catch {
+        return
+      }
+      const left = presented.endsAt - clock.wallNow()
+      const ttlMs = left === Infinity ? revocationMs : Math.max(left, 0) + leastMs
+      const [first] = presented.revocations
+      try {
+        await revoke('token', keys.token(first as string), ttlMs)
+      } finally {
+        forget(deps.recordKeys(presented))
+      }
+    },
+    async revokeUser(userId) {
+      checkUserId(userId)
+      try {
+        await revoke('user', keys.user(userId), revocationMs)
+      } finally {
+        forget([deps.userKey(userId)])
+      }
+    },
+    async revokeAll() {
+      await revoke('all', keys.all, revocationMs)
+    },
+  }
+}
+
+/** @throws TypeError */
+export function checkUserId(userId: string): void {
+  if (typeof userId === 'string' && userId !== '') return
+  throw new TypeError(
+    `userId: must be a non-empty string, received ${typeof userId === 'string' ? "''" : typeof userId}`,
+  )
+}
