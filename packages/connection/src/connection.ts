@@ -14,7 +14,11 @@ export interface CallOptions {
   readonly deadlineMs?: number
 }
 
-/** Options of a call over many keys, which may fail in part. */
+/**
+ * Options of a call over many keys, which may fail in part. More than 2,000 keys go 2,000 at a time,
+ * each of these with the whole deadline, so that a call of any size passes on a healthy server. What
+ * is written meanwhile by other calls may come between them.
+ */
 export interface BulkOptions extends CallOptions {
   /**
    * Told for which keys Redis did not answer, and why; their elements of the result are `null`.

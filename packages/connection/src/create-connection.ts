@@ -9,7 +9,7 @@ import {
 } from './call-input.ts'
 import type { BulkOptions, CallOptions, Connection, ConnectionOptions } from './connection.ts'
 import { CorralError } from './errors.ts'
-import type { Partial } from './guard/bulk.ts'
+import { inSlices, type Partial } from './guard/bulk.ts'
 import { connectionHealth } from './connection-health.ts'
 import type { Lease } from './registry.ts'
 import type { Server } from './router/router.ts'
@@ -27,6 +27,8 @@ export function createConnection(lease: Lease): Connection {
   const { guard } = lease
   const { options } = guard
   const { deadlineMs } = options
+  /** How many calls our own bounds have room for. */
+  const room = options.maxPending + options.maxQueued
   let closed = false
 
   function durationOf(call: CallOptions | undefined): number {
@@ -95,11 +97,12 @@ export function createConnection(lease: Lease): Connection {
     call: BulkOptions | undefined,
   ): Promise<unknown[]> {
     requireKeys(keys)
-    const first = keys[0]
-    if (first === undefined) return Promise.resolve([])
-    const partial = call?.onPartialFailure
-    if (guard.isCluster) return spread(keys, partial, (key) => get(key, encoding, call))
-    return on(first, call, (at, ms) => at.batcher.getMany(keys, encoding, ms, partial))
+    return inSlices(keys, room, call?.onPartialFailure, (slice, _from, partial) => {
+      const first = slice[0]
+      if (first === undefined) return Promise.resolve([])
+      if (guard.isCluster) return spread(slice, partial, (key) => get(key, encoding, call))
+      return on(first, call, (at, ms) => at.batcher.getMany(slice, encoding, ms, partial))
+    })
   }
 
   const scriptEach: Connection['scriptEach'] = (script, key, args, call) => {
@@ -180,17 +183,20 @@ export function createConnection(lease: Lease): Connection {
       requireKeys(keys)
       requireArguments(args)
       requireShares(script, keys.length, args)
-      const first = keys[0]
-      if (first === undefined) return Promise.resolve([])
       const per = args.length / keys.length
-      if (guard.isCluster) {
-        return spread(keys, call?.onPartialFailure, (key, i) =>
-          scriptEach(script, key, args.slice(i * per, (i + 1) * per), call),
+      return inSlices(keys, room, call?.onPartialFailure, (slice, from, partial) => {
+        const first = slice[0]
+        if (first === undefined) return Promise.resolve([])
+        if (guard.isCluster) {
+          return spread(slice, partial, (key, i) =>
+            scriptEach(script, key, args.slice((from + i) * per, (from + i + 1) * per), call),
+          )
+        }
+        const theirs = slice === keys ? args : args.slice(from * per, (from + slice.length) * per)
+        return on(first, call, (at, ms) =>
+          at.batcher.scriptMany(script, slice, theirs, ms, partial),
         )
-      }
-      return on(first, call, (at, ms) =>
-        at.batcher.scriptMany(script, keys, args, ms, call?.onPartialFailure),
-      )
+      })
     },
     async set(key, value, call) {
       requireValue(value, options.maxValueBytes)

@@ -44,3 +44,40 @@ export function inChunks(
     }
   })
 }
+
+/** Keys of one call that are under way at once: 20 commands, enough to keep client and server busy. */
+const MOST_AT_ONCE = 2_000
+
+/**
+ * Lets a call over very many keys go in slices, one behind the other, so that it neither fills our
+ * own bounds nor makes other calls wait behind all of it. Each slice has the whole deadline; the
+ * first one of which nothing is answered ends the call.
+ */
+export async function inSlices(
+  keys: readonly string[],
+  room: number,
+  partial: Partial | undefined,
+  run: (slice: readonly string[], from: number, partial: Partial | undefined) => Promise<unknown[]>,
+): Promise<unknown[]> {
+  const size = Math.min(MOST_AT_ONCE, room)
+  if (keys.length <= size) return run(keys, 0, partial)
+  const out: unknown[] = []
+  for (let from = 0; from < keys.length; from += size) {
+    const slice = keys.slice(from, from + size)
+    let failed = 0
+    let last: CorralError | undefined
+    const told: Partial | undefined =
+      partial &&
+      ((error, which) => {
+        failed += which.length
+        last = error
+        partial(error, which)
+      })
+    for (const value of await run(slice, from, told)) out.push(value)
+    if (last === undefined || failed < slice.length || out.length === keys.length) continue
+    partial?.(last, keys.slice(out.length))
+    while (out.length < keys.length) out.push(null)
+    break
+  }
+  return out
+}

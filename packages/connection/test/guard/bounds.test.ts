@@ -72,6 +72,55 @@ describe.each(drivers)('$name', ({ Redis }) => {
     expect(gone.every(Boolean)).toBe(true)
   })
 
+  it('answers calls over 100,000 keys, and others beside them', async () => {
+    const redis = await serve()
+    const client = open(Redis, redis.port)
+    await using connection = shareConnection(client, { ...QUIET, deadline: '2s' })
+    const keys = Array.from({ length: 100_000 }, (_, i) => `bulk:${i}`)
+    const ttls = keys.map((_, i) => 60_000 + (i % 2) * 1_000_000)
+
+    const beside: number[] = []
+    let going = true
+    const others = (async () => {
+      while (going) {
+        const askedAt = performance.now()
+        await connection.get('beside')
+        beside.push(performance.now() - askedAt)
+      }
+    })()
+    await connection.scriptMany(touch, keys, ttls)
+    const got = await connection.getMany(keys)
+    going = false
+    await others
+    expect(got.filter((value) => value === '1')).toHaveLength(100_000)
+    for (const i of [0, 1_999, 2_001, 99_999]) {
+      const left = Number(await connection.read({ name: 'pttl', key: `bulk:${i}` }))
+      expect(left > 60_000, `${i}`).toBe(i % 2 === 1)
+    }
+    // None of them had to wait for the whole of a bulk call.
+    expect(beside.length).toBeGreaterThan(50)
+  }, 30_000)
+
+  it('ends a call over many keys with the first slice of which nothing is answered', async () => {
+    const redis = await serve()
+    const client = open(Redis, redis.port)
+    await using connection = shareConnection(client, { ...QUIET, maxPending: 8, maxQueued: 92 })
+    await connection.set('warm', 'up')
+    await redis.pause()
+    const keys = Array.from({ length: 10_000 }, (_, i) => `bulk:${i}`)
+    const failed: string[] = []
+    const startedAt = performance.now()
+    const got = await connection.getMany(keys, {
+      onPartialFailure: (_error, which) => failed.push(...which),
+    })
+    const took = performance.now() - startedAt
+    await expect(connection.getMany(keys)).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' })
+    await redis.resume()
+    expect(got).toEqual(keys.map(() => null))
+    expect(failed).toEqual(keys)
+    expect(took).toBeLessThan(200 + 150)
+  })
+
   it('has at most maxPending commands in flight and maxQueued calls waiting', async () => {
     const redis = await serve()
     const proxy = await proxied(redis)
