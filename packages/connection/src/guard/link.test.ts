@@ -163,6 +163,19 @@ it('sends one probe at a time, and a second one at once after a late answer', as
   expect(usable).toEqual([true, false, true])
 })
 
+it.each(['NOPERM this user has no permissions', 'MISCONF Redis is configured to save'])(
+  'takes %s for a sign of life: a server that refuses PING may serve reads',
+  async (message) => {
+    const { client, clock, ask, hang, tick, link } = setUp()
+    await hang()
+    await clock.advance(500)
+    client.named('ping')[0]?.reject(replyError(message))
+    await tick()
+    expect(link.health.read).toBe('closed')
+    expect(ask().error).toBeUndefined()
+  },
+)
+
 it('probes again after an error, at once on ready, and forgets the probe of the old connection', async () => {
   const { client, clock, link, hang, tick } = setUp()
   await hang()

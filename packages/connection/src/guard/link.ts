@@ -94,15 +94,14 @@ export function createLink(deps: LinkDeps): Link {
     clock,
     deadlineMs: options.deadlineMs,
     ask: traffic.ask,
-    onAlive() {
-      reads.close('probe answered')
-      if (!pulse.known) pulse.learn()
-      traffic.drain()
-    },
+    onAlive,
     onError(what, error) {
       const verdict = judgeReply(error, what)
-      if (what === 'TIME' && verdict.blame !== 'link') timeless = verdict.error
-      else reads.open(errorWord(error))
+      // An ACL may forbid PING, and MISCONF refuses it with the writes: the server lives all the same.
+      if (verdict.blame !== 'link') {
+        if (what === 'PING') return onAlive()
+        timeless = verdict.error
+      } else reads.open(errorWord(error))
       traffic.drain()
     },
     onTime() {
@@ -110,6 +109,12 @@ export function createLink(deps: LinkDeps): Link {
       traffic.drain()
     },
   })
+
+  function onAlive(): void {
+    reads.close('probe answered')
+    if (!pulse.known) pulse.learn()
+    traffic.drain()
+  }
 
   function trace(
     side: 'read' | 'write',
