@@ -1,5 +1,5 @@
 import { CorralError, systemClock } from '@corral/connection'
-import { recordTrace } from '@corral/testing'
+import { fakeClock, recordTrace } from '@corral/testing'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { assembleCache } from '../assemble.ts'
 import type { Cache } from '../cache.ts'
@@ -191,6 +191,70 @@ describe('a set or delete while a load is under way', () => {
     source.resolve('old')
     expect(await loading).toBe('old')
     expect(await cache.get('a')).toBe(after ?? 'loaded anew')
+  })
+})
+
+describe('a delete that Redis did not acknowledge, while a load is under way', () => {
+  it('keeps the older value from being stored all the same', async () => {
+    const source = deferred<string>()
+    const loading = cache.getOrSet('a', () => source.promise)
+    await turn()
+    tier.delete.mockImplementationOnce(away)
+    expect(await cache.delete('a')).toBe(false)
+    source.resolve('old')
+    expect(await loading).toBe('old')
+    expect(tier.fill).not.toHaveBeenCalled()
+  })
+
+  it('keeps it out of what stands in while Redis is away', async () => {
+    tier.get.mockImplementation(away)
+    const source = deferred<string>()
+    const loading = cache.getOrSet('a', () => source.promise)
+    await turn()
+    await cache.delete('a')
+    source.resolve('old')
+    expect(await loading).toBe('old')
+    expect(await cache.getOrSet('a', () => 'new')).toBe('new')
+  })
+})
+
+describe('a refresh that failed', () => {
+  it('is not asked for again for a moment, by no command', async () => {
+    const refresh = vi.spyOn(tier, 'refresh')
+    const options = { ttl: 0.001, staleWhileRevalidate: '1m' } as const
+    await cache.set('a', 'old', options)
+    await vi.waitFor(async () => expect(await cache.has('a')).toBe(false))
+    const fails = (): string => {
+      throw new Error('the source is down')
+    }
+    for (let i = 0; i < 10; i++) {
+      expect(await cache.getOrSet('a', fails, options)).toBe('old')
+      await turn()
+    }
+    expect(refresh).toHaveBeenCalledTimes(1)
+  })
+})
+
+describe('the patience of a caller', () => {
+  it('begins with the load, not with the read', async () => {
+    const clock = fakeClock()
+    const slow = createMemoryTier(clock)
+    const redis = deferred<null>()
+    const get = vi.spyOn(slow, 'get').mockReturnValueOnce(redis.promise)
+    const patient = assembleCache(resolveCacheOptions({ namespace: 'n' }), {
+      tier: slow,
+      stamps: createLocalStamps(),
+    })
+    const source = deferred<string>()
+    const call = patient.getOrSet('a', () => source.promise, { hardTimeout: '1s' })
+    expect(get).toHaveBeenCalledTimes(1)
+    await clock.advance(5_000)
+    redis.resolve(null)
+    await turn()
+    await clock.advance(999)
+    source.resolve('in time')
+    expect(await call).toBe('in time')
+    await patient.close()
   })
 })
 

@@ -40,6 +40,20 @@ describe('expire', () => {
     expect(await redis.pttl(KEY)).toBe(-1)
   })
 
+  test('an entry is fresh for the ttl, and stale for as long as it was to be on top', async () => {
+    for (const more of [{ staleMs: 5_000 }, { staleMs: 5_000, seen: [7, 8], tags: ['t'] }]) {
+      await write({ op: 'set', key: KEY, ttlMs: 60_000, tail: tail({ stale: 99 }, more) })
+      const now = await serverNow(redis)
+      expect(await expire(30_000)).toBe('done')
+      const { expires, freshUntil, value } = await read()
+      expect(value).toEqual({ stale: 99 })
+      expect((expires as number) - (freshUntil as number)).toBe(5_000)
+      expect(freshUntil).toBeGreaterThanOrEqual(now + 30_000)
+      expect(freshUntil).toBeLessThan(now + 32_000)
+      expect(await redis.pttl(KEY)).toBeGreaterThan(33_000)
+    }
+  })
+
   test('counters and structures get PX alone; nothing, a lease and a later format stay', async () => {
     expect(await expire(1000)).toBe('lost')
     for (const text of [leaseText('x', 1), '{"c":2,"at":1,"value":1}', 'garbage']) {
