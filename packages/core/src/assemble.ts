@@ -18,7 +18,6 @@ import { createTally } from './engine/tally.ts'
 import { createWrites } from './engine/writes.ts'
 import { memoryGround, remoteGround, type Ground, type LocalStore } from './ground.ts'
 import { createLoadingCache } from './loading/loading-cache.ts'
-import { rememberKeys } from './near/key-memo.ts'
 import { resolveChildOptions, type ResolvedCacheOptions } from './options.ts'
 import { createResolveCall } from './policy.ts'
 import { keepSeam, seamOf } from './seam.ts'
@@ -35,10 +34,7 @@ import { warm } from './warm/warm.ts'
  * @param shared the memory of a parent, for a cache without Redis
  */
 export function assembleCache(resolved: ResolvedCacheOptions, shared?: LocalStore): Cache {
-  const { connection, policy, outage } = resolved
-  const keyspace = resolved.near
-    ? rememberKeys(resolved.keyspace, resolved.near.maxEntries)
-    : resolved.keyspace
+  const { keyspace, connection, policy, outage } = resolved
   const { namespace } = keyspace
   const source: SourceId = { kind: 'cache', name: namespace }
   const counters = createCounters()

@@ -35,6 +35,7 @@ export interface LocalStore {
 }
 
 const nothingPending: PendingChanges = {
+  idle: true,
   bypasses: () => false,
   addKey: () => undefined,
   moment: () => 0,

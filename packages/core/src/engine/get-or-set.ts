@@ -54,10 +54,8 @@ export function createObtain(
 
   /** Undefined: this process has no copy that may be served. A cached `undefined` does not exist. */
   function fromNear(key: string, redisKey: string, load: Load<unknown>, policy: Policy): unknown {
-    const entry = near?.peek(redisKey)
-    if (near === undefined || entry === undefined || journal.bypasses(redisKey, key)) {
-      return undefined
-    }
+    const entry = journal.idle ? near?.peek(key) : undefined
+    if (near === undefined || entry === undefined) return undefined
     const fresh = near.isFresh(entry)
     if (!fresh && !isWithin(entry.freshUntil, redisKey, policy.swrMs)) return undefined
     if (!fresh) refreshing.behind(key, redisKey, load, policy, undefined, false)

@@ -16,6 +16,8 @@ import type { Tally } from './tally.ts'
 
 /** What was not acknowledged, and must not be served here until it is. */
 export interface PendingChanges {
+  /** Nothing is pending: no key need be looked at. */
+  readonly idle: boolean
   readonly bypasses: (redisKey: string, key: string) => boolean
   readonly addKey: (redisKey: string) => void
   /** To be taken when a set or delete begins, for `settleKey`. */

@@ -62,29 +62,29 @@ export function createReads(parts: Parts): Reads {
     return value === entry.value ? entry : { ...entry, value }
   }
 
-  function nearFresh(redisKey: string): NearEntry | undefined {
-    const entry = near?.peek(redisKey)
-    return entry !== undefined && near?.isFresh(entry) === true ? entry : undefined
+  /** While invalidations wait to be acknowledged, only the slower ways look at each key. */
+  function nearFresh(key: string): NearEntry | undefined {
+    return near !== undefined && journal.idle ? near.fresh(key) : undefined
   }
 
   function peek(key: string): unknown {
-    const entry = nearFresh(keyspace.key(key))
+    const entry = nearFresh(key)
     if (entry === undefined) return undefined
     tally.nearHit(key, false)
     return near?.valueOf(entry)
   }
 
   function get(key: string): Promise<unknown> {
-    let redisKey: string
+    const entry = nearFresh(key)
+    if (entry !== undefined) {
+      tally.nearHit(key, false)
+      return Promise.resolve(near?.valueOf(entry))
+    }
     try {
-      redisKey = keyspace.key(key)
+      return getRemote(key, keyspace.key(key))
     } catch (error) {
       return Promise.reject(error)
     }
-    const entry = near === undefined ? undefined : nearFresh(redisKey)
-    if (entry === undefined || journal.bypasses(redisKey, key)) return getRemote(key, redisKey)
-    tally.nearHit(key, false)
-    return Promise.resolve(near?.valueOf(entry))
   }
 
   // `get` repeats the lines of `find`: one promise less on the path that everybody takes.
@@ -93,7 +93,7 @@ export function createReads(parts: Parts): Reads {
     let found: Found
     if (journal.bypasses(redisKey, key)) found = journalled
     else {
-      const ticket = near?.ticket(redisKey)
+      const ticket = near?.ticket(redisKey, key)
       try {
         const text = stamps.baseKnown ? await tier.get(redisKey) : await fetchWithBase(redisKey)
         const judged = judge(redisKey, text, undefined, ticket)
@@ -153,7 +153,7 @@ export function createReads(parts: Parts): Reads {
     schema: StandardSchema | undefined,
   ): Promise<Found> {
     if (journal.bypasses(redisKey, key)) return journalled
-    const ticket = near?.ticket(redisKey)
+    const ticket = near?.ticket(redisKey, key)
     try {
       const text = stamps.baseKnown ? await tier.get(redisKey) : await fetchWithBase(redisKey)
       const judged = judge(redisKey, text, schema, ticket)
@@ -171,7 +171,7 @@ export function createReads(parts: Parts): Reads {
     redisKeys.forEach((redisKey, place) => {
       const key = keys[place] as string
       const bypassed = journal.bypasses(redisKey, key)
-      const entry = bypassed ? undefined : nearFresh(redisKey)
+      const entry = bypassed ? undefined : near?.fresh(key)
       if (bypassed) tally.miss(key, 'journalled', tally.start())
       else if (entry === undefined) places.push(place)
       else {
@@ -191,7 +191,8 @@ export function createReads(parts: Parts): Reads {
   ): Promise<void> {
     const started = tally.start()
     const wanted = places.map((place) => redisKeys[place] as string)
-    const tickets = near && wanted.map((redisKey) => near.ticket(redisKey))
+    const tickets =
+      near && places.map((place) => near.ticket(redisKeys[place] as string, keys[place] as string))
     let found: readonly Found[]
     try {
       const onPart = failures.degrade

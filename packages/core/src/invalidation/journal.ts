@@ -17,6 +17,8 @@ import type { Sweeper } from './sweeper.ts'
 export interface Journal {
   /** How many keys, tags, patterns and namespaces wait. */
   readonly size: number
+  /** No key need be treated as absent. */
+  readonly idle: boolean
   /** Whether a key must be treated as absent here. One comparison while nothing waits. */
   bypasses(redisKey: string, key?: string): boolean
   addKey(redisKey: string): void
@@ -182,6 +184,9 @@ export function createJournal(deps: JournalDeps): Journal {
   return {
     get size() {
       return size()
+    },
+    get idle() {
+      return keys.size === 0 && namespace === undefined && patterns.size === 0
     },
     bypasses(redisKey) {
       if (namespace !== undefined) return true

@@ -258,3 +258,30 @@ describe('a value that is handed out', () => {
     expect(Object.isFrozen(read('a::1'))).toBe(true)
   })
 })
+
+describe('keys of the caller', () => {
+  const hold = (redisKey: string, key: string, value: unknown): void =>
+    void near.keep(near.ticket(redisKey, key), draft(value))
+
+  test('are found by their own name and dropped by the name in Redis', () => {
+    hold('a::user%201', 'user 1', 'x')
+    expect([read('user 1'), read('a::user%201')]).toEqual(['x', undefined])
+    near.drop('a::user%201')
+    expect(read('user 1')).toBeUndefined()
+  })
+
+  test('that share a name in Redis are never both held, so that a drop takes what is held', () => {
+    hold('a::a_b', 'a b', 1)
+    hold('a::a_b', 'a_b', 2)
+    expect([read('a b'), read('a_b'), near.size]).toEqual([undefined, 2, 1])
+    near.drop('a::a_b')
+    expect(near.size).toBe(0)
+  })
+
+  test('that were evicted and came back are still dropped', () => {
+    for (const round of [1, 2]) for (let i = 0; i < 9; i++) hold(`a::${i}`, `k${i}`, round)
+    expect(near.size).toBe(3)
+    for (let i = 0; i < 9; i++) near.drop(`a::${i}`)
+    expect(near.size).toBe(0)
+  })
+})

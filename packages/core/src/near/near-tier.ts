@@ -32,23 +32,27 @@ export interface NearEntry extends NearDraft {
 
 /** Proof of when a read began. */
 export interface Ticket {
+  readonly key: string
   readonly redisKey: string
   readonly mark: number
 }
 
 /**
  * Decoded entries in this process's memory, kept right by signals: while those do not tell every
- * change, nothing is kept and nothing is served.
+ * change, nothing is kept and nothing is served. Entries are found by the caller's own key: putting
+ * the Redis key together and hashing it would take longer than the rest of a hit.
  */
 export interface NearTier {
   readonly size: number
   /** The entry at a key if it may be served; synchronous. Its value is {@link valueOf}. */
-  peek(redisKey: string): NearEntry | undefined
+  peek(key: string): NearEntry | undefined
+  /** As {@link peek}, if it is fresh as well. */
+  fresh(key: string): NearEntry | undefined
   isFresh(entry: NearEntry): boolean
   /** What a caller may be given. */
   valueOf(entry: NearEntry): unknown
   /** To be taken before the key is read from Redis, for {@link keep}. Nothing needs to be given back. */
-  ticket(redisKey: string): Ticket
+  ticket(redisKey: string, key?: string): Ticket
   /**
    * Keeps what was read, unless the key may have changed since the ticket was taken. What the caller
    * goes on to use is {@link valueOf} of the result, kept or not: under `'freeze'` it is frozen.
@@ -84,6 +88,8 @@ const MARGIN_MS = 5
 const NEVER = -1
 
 interface Kept extends NearEntry {
+  readonly key: string
+  readonly redisKey: string
   /** Its value was not frozen, so each caller gets a copy. */
   readonly cloned: boolean
   /** The stamps' version by which it was found alive. */
@@ -93,14 +99,31 @@ interface Kept extends NearEntry {
 export function createNearTier(deps: NearDeps): NearTier {
   const { connection, prefix, book, ttlMs, copy = 'freeze', clockSkewMs = 250 } = deps
   const { clock } = connection
-  const entries = new LRUCache<string, Kept>({ max: deps.maxEntries })
+  /** Which of our keys a Redis key stands for here; signals tell Redis keys. */
+  const holders = new Map<string, string>()
+  const entries = new LRUCache<string, Kept>({
+    max: deps.maxEntries,
+    dispose({ key, redisKey }) {
+      if (holders.get(redisKey) === key) holders.delete(redisKey)
+    },
+  })
   const changes = createChangeCounts()
   const now = createCoarseClock(clock)
   let live = false
 
   function drop(redisKey: string): void {
     changes.note(redisKey)
-    entries.delete(redisKey)
+    const key = holders.get(redisKey)
+    if (key !== undefined) entries.delete(key)
+  }
+
+  function hold(entry: Kept): void {
+    const { key, redisKey } = entry
+    const other = holders.get(redisKey)
+    // A lossy `sanitize` gives several keys one Redis key: only one of them can be found by it.
+    if (other !== undefined && other !== key) entries.delete(other)
+    entries.set(key, entry)
+    holders.set(redisKey, key)
   }
 
   function clear(): void {
@@ -126,7 +149,7 @@ export function createNearTier(deps: NearDeps): NearTier {
     return epochMs - clock.wallNow() - clockSkewMs
   }
 
-  function kept(redisKey: string, draft: NearDraft): Kept {
+  function kept(key: string, redisKey: string, draft: NearDraft): Kept {
     const { expires, freshUntil } = draft
     const at = clock.now()
     const left = expires === undefined ? Infinity : untilServer(redisKey, expires)
@@ -136,6 +159,8 @@ export function createNearTier(deps: NearDeps): NearTier {
     const cloned = copy === 'clone' || (copy === 'freeze' && !freezeData(draft.value))
     // Field by field: an object made by spreading is several times slower to read.
     return {
+      key,
+      redisKey,
       // The caller who brought it has the original.
       value: cloned ? cloneValue(draft.value) : draft.value,
       loadedAt: draft.loadedAt,
@@ -151,43 +176,50 @@ export function createNearTier(deps: NearDeps): NearTier {
     }
   }
 
-  function alive(redisKey: string, entry: Kept): boolean {
+  function alive(entry: Kept): boolean {
     const { version } = book
     if (entry.judged === version) return true
     const verdict = book.verdict(entry)
     if (verdict === 'alive') entry.judged = version
-    else if (verdict === 'dead') entries.delete(redisKey)
+    else if (verdict === 'dead') entries.delete(entry.key)
     return verdict === 'alive'
+  }
+
+  function find(key: string, at: number): Kept | undefined {
+    const entry = entries.get(key)
+    if (entry === undefined) return undefined
+    if (entry.endsAt <= at) {
+      entries.delete(key)
+      return undefined
+    }
+    return alive(entry) ? entry : undefined
   }
 
   return {
     get size() {
       return entries.size
     },
-    peek(redisKey) {
+    peek: (key) => (live ? find(key, now()) : undefined),
+    fresh(key) {
       if (!live) return undefined
-      const entry = entries.get(redisKey)
-      if (entry === undefined) return undefined
-      if (entry.endsAt <= now()) {
-        entries.delete(redisKey)
-        return undefined
-      }
-      return alive(redisKey, entry) ? entry : undefined
+      const at = now()
+      const entry = find(key, at)
+      return entry !== undefined && entry.freshEndsAt > at ? entry : undefined
     },
     isFresh: (entry) => entry.freshEndsAt > now(),
     valueOf: (entry) => ((entry as Kept).cloned ? cloneValue(entry.value) : entry.value),
-    ticket: (redisKey) => ({ redisKey, mark: changes.mark(redisKey) }),
-    keep({ redisKey, mark }, draft) {
-      const entry = kept(redisKey, draft)
+    ticket: (redisKey, key = redisKey) => ({ key, redisKey, mark: changes.mark(redisKey) }),
+    keep({ key, redisKey, mark }, draft) {
+      const entry = kept(key, redisKey, draft)
       const ended = entry.endsAt <= clock.now()
-      if (live && !ended && !changes.changedSince(redisKey, mark)) entries.set(redisKey, entry)
+      if (live && !ended && !changes.changedSince(redisKey, mark)) hold(entry)
       return entry
     },
     drop,
     dropMatching(test) {
       changes.noteAll()
-      const redisKeys = [...entries.keys()]
-      for (const redisKey of redisKeys) if (test(redisKey)) entries.delete(redisKey)
+      const held = [...holders]
+      for (const [redisKey, key] of held) if (test(redisKey)) entries.delete(key)
     },
     clear,
     close() {
