@@ -44,6 +44,7 @@ const errands: Errands = {
   peek: async (key) => opened().peek(key),
   set: (key, value, options) => opened().set(key, value, options),
   delete: (key) => opened().delete(key),
+  deleteMany: (keys) => opened().deleteMany(keys),
   invalidateTags: (tags) => opened().invalidateTags(tags),
   deletePattern: (pattern) => opened().deletePattern(pattern),
   clear: (options) => opened().clear(options),

@@ -27,6 +27,7 @@ export interface Errands {
   peek(key: string): Promise<unknown>
   set(key: string, value: unknown, options?: PlainOptions): Promise<boolean>
   delete(key: string): Promise<boolean>
+  deleteMany(keys: string[]): Promise<boolean[]>
   invalidateTags(tags: string[]): Promise<boolean>
   deletePattern(pattern: string): Promise<number>
   clear(options?: { wait?: boolean }): Promise<boolean>

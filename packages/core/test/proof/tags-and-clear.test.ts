@@ -1,0 +1,182 @@
+import { monitor, startRedis, waitFor, type TestRedis } from '@corral/testing'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createCache, type Cache } from '../../src/index.ts'
+import { startAgents, type Agent, type Agents } from './agents/start-agents.ts'
+import { micros, percentile } from './machine-clock.ts'
+import { figure, sized } from './scale.ts'
+
+const namespace = 'tags'
+const members = sized(20_000, 100_000)
+
+let server: TestRedis
+let client: Redis
+let cache: Cache
+let agents: Agents
+let there: Agent
+
+beforeAll(async () => {
+  server = await startRedis()
+  agents = await startAgents(1)
+  ;[there] = agents.all as [Agent]
+})
+afterAll(async () => {
+  await agents[Symbol.asyncDispose]()
+  await server.stop()
+})
+beforeEach(async () => {
+  await server.command('FLUSHALL')
+  client = new Redis(server.port, server.host, { socketTimeout: 15_000 })
+  cache = createCache({ connection: client, namespace })
+  await there.open({ port: server.port, namespace, near: { maxEntries: 200_000 } })
+  await there.signalsOn()
+  return async () => {
+    await cache.close()
+    client.disconnect()
+    await server.command('CONFIG', 'SET', 'maxmemory', '0')
+  }
+})
+
+function addressOf(redis: Redis): string {
+  const { localAddress, localPort } = redis.stream
+  return `${localAddress}:${localPort}`
+}
+
+async function fill(count: number, at: (i: number) => { key: string; tags: string[] }) {
+  for (let from = 0; from < count; from += 2_000) {
+    const entries = Array.from({ length: Math.min(2_000, count - from) }, (_, i) => ({
+      ...at(from + i),
+      value: from + i,
+    }))
+    expect((await cache.setMany(entries)).every(Boolean)).toBe(true)
+  }
+}
+
+describe('a tag with many members', () => {
+  it.each([
+    ['', false],
+    [', with Redis full', true],
+  ])('is invalidated by one command, in every process%s', async (name, full) => {
+    await fill(members, (i) => ({ key: `k${i}`, tags: i % 2 === 0 ? ['all', 'even'] : ['all'] }))
+    expect(await cache.set('other', 'stays', { tags: ['none'] })).toBe(true)
+    const some = Array.from({ length: 200 }, (_, i) => `k${Math.floor((i * members) / 200)}`)
+    await waitFor(async () => {
+      for (const key of some) await there.get(key)
+      return (await there.peek(some[199] as string)) !== null
+    })
+    if (full) {
+      await server.command('CONFIG', 'SET', 'maxmemory', '1mb')
+      await expect(server.command('SET', 'x', 'y')).rejects.toThrow('OOM')
+    }
+    await using watching = await monitor(server)
+    const began = performance.now()
+    expect(await cache.invalidateTags(['all'])).toBe(true)
+    const took = performance.now() - began
+    const sent = await watching.commands({ client: addressOf(client) })
+    const names = sent.map((command) => command.name).filter((sent) => sent !== 'TIME')
+    // EVAL where the server has not seen the script yet.
+    expect(names).toHaveLength(1)
+    expect(names[0]).toMatch(/^EVAL(SHA)?$/)
+    figure(`tag of ${members} members${name}`, { took, unit: 'ms' })
+
+    expect((await cache.getMany(some)).filter((value) => value !== undefined)).toEqual([])
+    await waitFor(async () => (await there.peek(some[0] as string)) == null, {
+      what: 'the signal',
+      interval: 1,
+    })
+    for (const key of some) {
+      expect([key, (await there.peek(key)) ?? null, (await there.get(key)) ?? null]).toEqual([
+        key,
+        null,
+        null,
+      ])
+    }
+    expect(await cache.get('other')).toBe('stays')
+    expect(await there.get('other')).toBe('stays')
+  })
+})
+
+describe('clear', () => {
+  it('is in force at once, and what is set after it stays while and after it sweeps', async () => {
+    await fill(members, (i) => ({ key: `k${i}`, tags: [] }))
+    expect(await there.get('k1')).toBe(1)
+    let sets = 0
+    expect(await cache.clear()).toBe(true)
+    expect(await cache.set('a', 1)).toBe(true)
+    expect(await cache.get('a')).toBe(1)
+    const swept = waitFor(async () => Number(await server.command('DBSIZE')) < 100, {
+      what: 'the sweep',
+      timeout: 50_000,
+      interval: 20,
+    }).then(() => true)
+    let done = false
+    void swept.then(() => (done = true))
+    while (!done) {
+      // Each key anew: the sweep comes by all of them.
+      const key = `k${Math.floor(Math.random() * members)}`
+      expect(await cache.get(key)).toBeUndefined()
+      const own = `own${sets++ % 50}`
+      expect(await cache.set(own, sets)).toBe(true)
+      expect(await cache.get(own)).toBe(sets)
+      expect(await cache.get('a')).toBe(1)
+    }
+    expect(await cache.get('a')).toBe(1)
+    await waitFor(async () => (await there.get('k1')) == null)
+    expect(await there.get('a')).toBe(1)
+    figure('clear, set, get during the sweep', { sets })
+    expect(sets).toBeGreaterThan(10)
+  })
+
+  it('clear and deletePattern of a third of the keys: no long command, no KEYS', async () => {
+    const ours = sized(20_000, 100_000)
+    await fill(ours, (i) => ({ key: `user:${i % 2}:${i}`, tags: [] }))
+    const foreign = 2 * ours
+    for (let from = 0; from < foreign; from += 5_000) {
+      const pairs = Array.from({ length: 5_000 }, (_, i) => [`bull:q:${from + i}`, 'x']).flat()
+      await client.mset(...pairs)
+    }
+    await server.command('CONFIG', 'SET', 'slowlog-log-slower-than', '0')
+    await server.command('CONFIG', 'SET', 'slowlog-max-len', '200000')
+    const keysBefore = await callsOf('keys')
+    for (const [name, call] of [
+      ['deletePattern', () => cache.deletePattern('user:1:*')],
+      ['clear', () => cache.clear({ wait: true })],
+    ] as const) {
+      await server.command('SLOWLOG', 'RESET')
+      const began = micros()
+      const result = await call()
+      const took = (micros() - began) / 1_000
+      const slow = (await server.command('SLOWLOG', 'GET', '-1')) as [
+        number,
+        number,
+        number,
+        string[],
+      ][]
+      const times = slow.map((entry) => entry[2])
+      const names = [...new Set(slow.map((entry) => entry[3][0]?.toUpperCase()))]
+      figure(`${name} of ${ours / 2} keys among ${ours + foreign}`, {
+        took,
+        commands: times.length,
+        names,
+        'server time p50, us': percentile(times, 0.5),
+        p99: percentile(times, 0.99),
+        max: percentile(times, 1),
+        'over 1 ms': slow.flatMap(([, , time, [command]]) =>
+          time > 1_000 ? `${command} ${time}` : [],
+        ),
+      })
+      expect(result).toBe(name === 'clear' ? true : ours / 2)
+      // SLOWLOG counts time in which the machine did not let the server run.
+      expect(percentile(times, 0.99)).toBeLessThan(1_000)
+      expect(names).not.toContain('KEYS')
+    }
+    expect(await callsOf('keys')).toBe(keysBefore)
+    expect(await server.command('DBSIZE')).toBe(foreign + 1)
+    await server.command('CONFIG', 'SET', 'slowlog-log-slower-than', '10000')
+  })
+
+  async function callsOf(command: string): Promise<number> {
+    const stats = String(await server.command('INFO', 'commandstats'))
+    return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0)
+  }
+})
