@@ -1,4 +1,5 @@
 import { monitor, spawnWorkers, waitFor } from '@corral/testing'
+import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createFlags, type Flags } from '../../src/index.ts'
 import { type Bed, makeBed, type Mode } from '../sessions/bed.ts'
@@ -156,6 +157,41 @@ describe('flags when Redis', () => {
       await bed.stop()
     }
   })
+
+  it.each(['keys and channels', 'channels alone'])(
+    'loses the signals alone, %s: what changed in the gap is seen once they are back',
+    async (told) => {
+      const bed = await makeBed('standalone')
+      if (told === 'channels alone') {
+        await bed.server.command('ACL', 'SETUSER', 'default', '-client|tracking')
+      }
+      const flags = createFlags({ connection: bed.connection, namespace: 'app' })
+      const byHand = new Redis(bed.server.port, bed.server.host)
+      try {
+        await flags.ready()
+        await bed.connection.signals.whenOn(5_000).catch(() => undefined)
+        const elsewhere = createFlags({ connection: bed.connection, namespace: 'app' })
+        await elsewhere.set('a', 'before')
+        await waitFor(() => flags.value('a', '') === 'before', { timeout: 4_000 })
+        elsewhere.close()
+        // Both in one write to the server: nobody can be listening again in between.
+        await byHand
+          .pipeline()
+          .call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+          .hset('corral:flag:{app}', 'a', '"after"')
+          .exec()
+        // Sooner than the copy would be read anew without being told.
+        await waitFor(() => flags.value('a', '') === 'after' && flags.state === 'ready', {
+          timeout: 4_000,
+        })
+        expect(flags.evaluate('a', '').reason).toBe('STATIC')
+      } finally {
+        byHand.disconnect()
+        flags.close()
+        await bed.stop()
+      }
+    },
+  )
 
   it('was never there: callers get their own at once, and the flags once it is', async () => {
     const bed = await makeBed('standalone')
