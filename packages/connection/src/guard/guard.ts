@@ -246,12 +246,16 @@ export function createGuard(
   async function endClient(client: ResolvedClient['client']): Promise<void> {
     if (client.status === 'end') return
     const ended = new Promise<void>((resolve) => void client.on('end', () => resolve()))
+    // Our own listener is gone, and ioredis prints errors that nobody listens to.
+    client.on('error', () => undefined)
     if (client.status === 'ready') {
       await within(
         client.quit().catch(() => undefined),
         CLOSE_MS / 2,
       )
     }
+    // Between two attempts ioredis would neither end nor reject what waits in its queue.
+    if (client.status === 'reconnecting') client.connect().catch(() => undefined)
     client.disconnect()
     await within(ended, CLOSE_MS / 2)
   }
