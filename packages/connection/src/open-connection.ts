@@ -105,7 +105,26 @@ function connect(target: ConnectionTarget): Redis | Cluster {
   const { Redis } = load('ioredis') as typeof import('ioredis')
   const sentinel = target.sentinels === undefined ? {} : { failoverDetector: true }
   const all: object = { ...SHARED, ...sentinel, ...target }
-  return new Redis(all)
+  const client = new Redis(all)
+  if (target.sentinels !== undefined) outliveFailover(client)
+  return client
+}
+
+/**
+ * A failover that ioredis's detector hears of while the client is looking for the master breaks that
+ * attempt off, and ioredis (5.11 and 6) then ends the client for good, as though somebody had closed
+ * it. Only then does it emit this error, so a client that its user closed stays closed.
+ */
+function outliveFailover(client: Redis): void {
+  let brokenOff = false
+  client.on('error', (error: Error) => {
+    brokenOff = error.message === 'Connection is closed.'
+  })
+  client.on('end', () => {
+    if (!brokenOff) return
+    brokenOff = false
+    client.connect().catch(() => undefined)
+  })
 }
 
 /** Checks a URL without ever repeating it: it may hold a password. */
