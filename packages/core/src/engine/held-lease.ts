@@ -1,4 +1,4 @@
-import type { TimerHandle } from '@corral/connection'
+import { isCorralError, type Clock, type TimerHandle } from '@corral/connection'
 import { refreshLeaseKey } from '../protocol/protocol-keys.ts'
 import { leaseText } from '../protocol/wire-entry.ts'
 import type { HeldLease } from './lease.ts'
@@ -6,6 +6,9 @@ import type { Parts } from './parts.ts'
 
 /** How long nobody tries again after a refresh has failed. */
 export const backOffMs = 1_000
+
+/** How soon what Redis did not hear is said again. */
+const againMs = 50
 
 /** A killed process stops prolonging its leases, so that others go on when they end. */
 const beatsPerLease = 3
@@ -26,6 +29,7 @@ export function holdLease(
   const leaseKey = entry === undefined ? redisKey : refreshLeaseKey(redisKey)
   let timer: TimerHandle | undefined
   let over = false
+  let endsAt = clock.now() + leaseMs
 
   function arm(): void {
     if (!over) timer = clock.setTimer(beat, leaseMs / beatsPerLease, { unref: true })
@@ -34,9 +38,19 @@ export function holdLease(
   function beat(): void {
     tier.extend(leaseKey, own, leaseMs).then(
       // Broken by a set or a delete: there is nothing left to prolong.
-      (stands) => stands && arm(),
+      (stands) => {
+        endsAt = clock.now() + leaseMs
+        if (stands) arm()
+      },
       arm,
     )
+  }
+
+  /** Redis is away for less than a lease: nobody is to wait for one that nobody holds. */
+  function leaveLater(error: unknown): void {
+    if (isCorralError(error, 'REDIS_UNAVAILABLE')) {
+      untilHeard(clock, endsAt, () => tier.remove(leaseKey, own))
+    }
   }
 
   function end(): void {
@@ -51,7 +65,9 @@ export function holdLease(
       const beside = entry === undefined ? undefined : { key: leaseKey, identity: own }
       const given = { redisKey, identity: entry ?? own, ttlMs, at, tail, beside }
       // oxlint-disable-next-line unicorn/no-array-fill-with-reference-type -- it is no array
-      return tier.fill(given)
+      const stored = tier.fill(given)
+      stored.catch(leaveLater)
+      return stored
     },
     giveBack(failed) {
       if (over) return
@@ -60,11 +76,27 @@ export function holdLease(
         failed && entry !== undefined
           ? tier.extend(leaseKey, own, backOffMs)
           : tier.remove(leaseKey, own)
-      // What cannot be given back ends by itself.
-      inBackground(given.catch((error: unknown) => failures.note('lease', error)))
+      const told = given.catch((error: unknown) => {
+        leaveLater(error)
+        failures.note('lease', error)
+      })
+      inBackground(told)
     },
   }
   leases.add(lease)
   arm()
   return lease
+}
+
+/** Says something again until Redis has heard it, or it is of no use any more. Does not reject. */
+function untilHeard(clock: Clock, until: number, say: () => Promise<unknown>): void {
+  function again(): void {
+    say().catch((error: unknown) => {
+      if (isCorralError(error, 'REDIS_UNAVAILABLE')) later()
+    })
+  }
+  function later(): void {
+    if (clock.now() < until) clock.setTimer(again, againMs, { unref: true })
+  }
+  later()
 }

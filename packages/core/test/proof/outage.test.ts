@@ -88,8 +88,10 @@ describe.each(faults)('Redis $fault under load of 4 processes', ({ fault, begin,
     })
 
     expect(results.flatMap(({ rejected }) => rejected)).toEqual([])
-    expect(meanwhile.length).toBeGreaterThan(seconds * 500)
+    expect(meanwhile.length).toBeGreaterThan(seconds * 100)
     expect(percentile(meanwhile, 0.999)).toBeLessThan(deadlineMs + loadMs + 50)
+    // Nor does anybody wait for a lease whose holder could not give it back.
+    expect(percentile(after, 0.999)).toBeLessThan(deadlineMs + loadMs + 250)
     // Each key once a process and as long as the buffer holds; once more at both ends.
     for (const count of loads) {
       expect(count).toBeLessThanOrEqual(data.keys * (Math.ceil((seconds * 1_000) / bufferMs) + 2))
@@ -99,8 +101,33 @@ describe.each(faults)('Redis $fault under load of 4 processes', ({ fault, begin,
     expect(unacknowledged.length).toBeGreaterThan(data.victims / 2)
     expect(deleting.wrong).toEqual([])
     expect(ready).toBeGreaterThan(over)
-    for (const at of lastOld) expect((at - ready) / 1_000).toBeLessThan(200)
+    // On two cores that others use too, a process may not even run for so long.
+    for (const at of lastOld) expect((at - ready) / 1_000).toBeLessThan(sized(500, 200))
   })
+})
+
+it.each([
+  ['a fill', (agent: Agent) => agent.endLoad('loaded'), 'loaded'],
+  ['the end of a load that failed', (agent: Agent) => agent.failLoad('down'), 'down'],
+])('%s that Redis did not hear holds nobody up when it is back', async (_name, end, result) => {
+  await using agents = await startAgents(2)
+  const [here, there] = agents.all as [Agent, Agent]
+  for (const agent of agents.all) {
+    await agent.open({ port: server.port, namespace: 'left', deadline: '200ms' })
+  }
+  await here.beginLoad('k')
+  await server.pause()
+  expect(await end(here)).toBe(result)
+  await waitFor(async () => Number((await here.stats())['errors']) > 0, { what: 'the deadline' })
+  await server.resume()
+  const began = micros()
+  // It may first find Redis away.
+  await waitFor(
+    async () => (await there.getOrSet('k', 'next')) && (await there.get('k')) === 'next',
+  )
+  const took = (micros() - began) / 1_000
+  figure('loaded elsewhere after Redis is back', { took, unit: 'ms', lease: 5_000 })
+  expect(took).toBeLessThan(1_500)
 })
 
 it('more deletes than the journal holds stamp the namespace', async () => {
