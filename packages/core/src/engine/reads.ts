@@ -87,22 +87,41 @@ export function createReads(parts: Parts): Reads {
     }
   }
 
-  // `get` repeats the lines of `find`: one promise less on the path that everybody takes.
-  async function getRemote(key: string, redisKey: string): Promise<unknown> {
+  /** The path that everybody takes: one promise, resolved by the reply itself. */
+  function getRemote(key: string, redisKey: string): Promise<unknown> {
+    const { ask } = tier
+    if (ask === undefined || !stamps.baseKnown || !journal.idle) return getSlowly(key, redisKey)
     const started = tally.start()
-    let found: Found
-    if (journal.bypasses(redisKey, key)) found = journalled
-    else {
-      const ticket = near?.ticket(redisKey, key)
-      try {
-        const text = stamps.baseKnown ? await tier.get(redisKey) : await fetchWithBase(redisKey)
-        const judged = judge(redisKey, text, undefined, ticket)
-        found = judged instanceof Promise ? await judged : judged
-      } catch (error) {
-        failures.absorb('get', error)
-        found = unavailable
+    const ticket = near?.ticket(redisKey, key)
+    return new Promise((resolve, reject) => {
+      const settle = (answer: () => unknown): void => {
+        try {
+          resolve(answer())
+        } catch (error) {
+          reject(error)
+        }
       }
-    }
+      const failed = (error: unknown): unknown => {
+        failures.absorb('get', error)
+        return told(key, unavailable, started)
+      }
+      ask(
+        redisKey,
+        (text) =>
+          settle(() => {
+            const judged = judge(redisKey, text, undefined, ticket)
+            return judged instanceof Promise
+              ? judged.then((found) => told(key, found, started), failed)
+              : told(key, judged, started)
+          }),
+        (error) => settle(() => failed(error)),
+      )
+    })
+  }
+
+  async function getSlowly(key: string, redisKey: string): Promise<unknown> {
+    const started = tally.start()
+    const found = await find(key, redisKey, undefined)
     return told(key, found, started)
   }
 
