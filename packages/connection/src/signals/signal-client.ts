@@ -6,6 +6,7 @@ export interface SignalSource {
 
 /** The few public methods of ioredis that a signal connection uses. */
 export interface SignalClient {
+  readonly stream?: { unref?(): unknown }
   connect(): Promise<unknown>
   disconnect(): void
   on(event: string, listener: (...args: never[]) => void): unknown

@@ -131,6 +131,8 @@ export function openSignalLink(options: LinkOptions): SignalLink {
       opened.on('end', onClose)
       opened.on('messageBuffer', onMessage)
       await opened.connect()
+      // The process lives as long as the connection that this one goes with, no longer.
+      opened.stream?.unref?.()
       if (state !== 'open') return
       step()
       const result = await arm(opened, options)
