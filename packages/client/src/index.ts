@@ -12,11 +12,10 @@ export type {
   ConcurrencyOptions,
   ManyRateOptions,
   OnUnavailable,
-  RateAlgorithm,
   RateLimiterOptions,
-  RateRule,
   SingleRateOptions,
 } from './limits/options.ts'
+export type { RateAlgorithm, RateRule } from './limits/rate-rule.ts'
 export type { RateLimitHeaders } from './limits/rate-limit-headers.ts'
 export type { RateLimitResult } from './limits/rate-limit-result.ts'
 export { createRateLimiter, type RateLimiter } from './limits/rate-limiter.ts'

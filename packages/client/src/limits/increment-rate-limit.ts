@@ -5,7 +5,7 @@ import { subjectTag } from '../keys/subject-tag.ts'
 import { traceChannel } from '../trace.ts'
 import { createLocalLimiter, type LocalLimiter } from './local-limiter.ts'
 import { ruleScripts } from './lua/limit-script.ts'
-import { resolveRule, type ResolvedRule } from './options.ts'
+import { resolveRule, type ResolvedRule } from './rate-rule.ts'
 import { resultOf, type RateLimitResult } from './rate-limit-result.ts'
 
 const trace = traceChannel('corral:client:limit')

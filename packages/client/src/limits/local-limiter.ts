@@ -1,6 +1,6 @@
 import type { Clock } from '@corral/connection'
 import type { RateLimitResult } from './rate-limit-result.ts'
-import type { ResolvedRule } from './options.ts'
+import type { ResolvedRule } from './rate-rule.ts'
 
 /** Counts in this process alone, while Redis cannot. */
 export interface LocalLimiter {

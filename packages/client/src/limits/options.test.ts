@@ -5,8 +5,8 @@ import {
   type RateLimiterOptions,
   resolveConcurrencyOptions,
   resolveRateOptions,
-  resolveRule,
 } from './options.ts'
+import { resolveRule } from './rate-rule.ts'
 
 const rule = { algorithm: 'gcra', limit: 10, window: '1s' } as const
 

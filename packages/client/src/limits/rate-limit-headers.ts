@@ -1,4 +1,4 @@
-import type { ResolvedRule } from './options.ts'
+import type { ResolvedRule } from './rate-rule.ts'
 import type { RateLimitResult } from './rate-limit-result.ts'
 
 /** Header fields by name, in lower case. */

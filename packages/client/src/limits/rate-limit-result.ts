@@ -1,4 +1,4 @@
-import type { ResolvedRule } from './options.ts'
+import type { ResolvedRule } from './rate-rule.ts'
 
 /** What a limiter said about a call. */
 export interface RateLimitResult {

@@ -18,7 +18,8 @@ import {
   ruleScripts,
 } from './lua/limit-script.ts'
 import { forgetScript } from './lua/forget-script.ts'
-import { count, type RateLimiterOptions, resolveRateOptions } from './options.ts'
+import { type RateLimiterOptions, resolveRateOptions } from './options.ts'
+import { count } from './rate-rule.ts'
 import { rateLimitHeaders, type RateLimitHeaders } from './rate-limit-headers.ts'
 import { resultOf, type RateLimitResult } from './rate-limit-result.ts'
 

@@ -11,7 +11,7 @@ import {
   type Mode,
   ruleScripts,
 } from '../../src/limits/lua/limit-script.ts'
-import { resolveRule, type RateRule, type ResolvedRule } from '../../src/limits/options.ts'
+import { resolveRule, type RateRule, type ResolvedRule } from '../../src/limits/rate-rule.ts'
 import { resultOf, type RateLimitResult } from '../../src/limits/rate-limit-result.ts'
 import { injectedTime } from './injected-time.ts'
 import { modelOf, type Model, type ModelRule } from './models.ts'
