@@ -88,7 +88,7 @@ function connect(target: ConnectionTarget): Redis | Cluster {
     refuseKeyPrefix(redisOptions ?? {})
     if (!Array.isArray(cluster) || cluster.length === 0) {
       throw new TypeError(
-        `cluster: must list at least one node, received ${describeValue(cluster)}`,
+        `cluster: must be an array of at least one node, received ${shapeOf(cluster)}`,
       )
     }
     for (const node of cluster) if (typeof node === 'string') requireUrl(node)
@@ -127,6 +127,11 @@ function outliveFailover(client: Redis): void {
   })
 }
 
+/** What it is, without a word of what it holds. */
+function shapeOf(value: unknown): string {
+  return Array.isArray(value) ? 'an empty array' : value === null ? 'null' : `a ${typeof value}`
+}
+
 /** Checks a URL without ever repeating it: it may hold a password. */
 function requireUrl(text: string): void {
   let url: URL
@@ -138,7 +143,9 @@ function requireUrl(text: string): void {
     )
   }
   if (url.protocol !== 'redis:' && url.protocol !== 'rediss:') {
-    throw new TypeError(`url: the scheme must be redis: or rediss:, received '${url.protocol}'`)
+    // Without `//` what stands before the first colon may be a password.
+    const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? `, received '${url.protocol}'` : ''
+    throw new TypeError(`url: the scheme must be redis: or rediss:${scheme}`)
   }
   if (url.hostname === '') throw new TypeError('url: the host is missing')
   if (url.searchParams.has('keyPrefix')) refuseKeyPrefix({ keyPrefix: 'in the URL' })

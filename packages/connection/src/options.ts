@@ -9,7 +9,11 @@ export interface ResolvedOptions {
   readonly maxQueued: number
   readonly maxPendingBytes: number
   readonly maxValueBytes: number
-  readonly breaker: { readonly threshold: number; readonly minimum: number; readonly openForMs: number }
+  readonly breaker: {
+    readonly threshold: number
+    readonly minimum: number
+    readonly openForMs: number
+  }
   readonly signals: boolean
   readonly clock: Clock
   readonly onWarning: (warning: ConnectionWarning) => void
@@ -46,7 +50,7 @@ export function resolveOptions(options: ConnectionOptions = {}): ResolvedOptions
   if (typeof onWarning !== 'function') {
     throw new TypeError(`onWarning: must be a function, received ${describeValue(onWarning)}`)
   }
-  if (typeof clock.now !== 'function') {
+  if (typeof (clock as Partial<Clock> | null)?.now !== 'function') {
     throw new TypeError(`clock: must be a Clock, received ${describeValue(clock)}`)
   }
   return {
@@ -59,7 +63,12 @@ export function resolveOptions(options: ConnectionOptions = {}): ResolvedOptions
       1024,
       1024 * MiB,
     ),
-    maxValueBytes: count(options.maxValueBytes ?? DEFAULTS.maxValueBytes, 'maxValueBytes', 1, 512 * MiB),
+    maxValueBytes: count(
+      options.maxValueBytes ?? DEFAULTS.maxValueBytes,
+      'maxValueBytes',
+      1,
+      512 * MiB,
+    ),
     breaker: {
       threshold: share(breaker.threshold ?? DEFAULTS.breaker.threshold, 'breaker.threshold'),
       minimum: count(breaker.minimum ?? DEFAULTS.breaker.minimum, 'breaker.minimum', 1, 20),
@@ -85,7 +94,14 @@ export function requireSameOptions(given: ConnectionOptions, shared: ResolvedOpt
     )
   }
   if (given.deadline !== undefined) differs('deadline (ms)', resolved.deadlineMs, shared.deadlineMs)
-  for (const name of ['maxPending', 'maxQueued', 'maxPendingBytes', 'maxValueBytes', 'signals', 'clock'] as const) {
+  for (const name of [
+    'maxPending',
+    'maxQueued',
+    'maxPendingBytes',
+    'maxValueBytes',
+    'signals',
+    'clock',
+  ] as const) {
     if (given[name] !== undefined) differs(name, resolved[name], shared[name])
   }
   for (const name of ['threshold', 'minimum'] as const) {
@@ -105,7 +121,8 @@ function warnOnce(warning: ConnectionWarning): void {
 
 function requireKnown(options: object, known: ReadonlySet<string>, where: string): void {
   if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`${where}: must be an object, received ${describeValue(options)}`)
+    // Its type alone: who mixes the arguments up may have given a URL with its password.
+    throw new TypeError(`${where}: must be an object, received a ${typeof options}`)
   }
   for (const name of Object.keys(options)) {
     if (!known.has(name)) {
@@ -117,21 +134,27 @@ function requireKnown(options: object, known: ReadonlySet<string>, where: string
 function wait(value: Duration, option: string): number {
   const ms = toShortMilliseconds(value, option)
   if (ms < 10 || ms > 60_000) {
-    throw new RangeError(`${option}: must lie from '10ms' to '60s', received ${describeValue(value)}`)
+    throw new RangeError(
+      `${option}: must lie from '10ms' to '60s', received ${describeValue(value)}`,
+    )
   }
   return ms
 }
 
 function count(value: number, option: string, min: number, max: number): number {
   if (!Number.isInteger(value) || value < min || value > max) {
-    throw new RangeError(`${option}: must be a whole number from ${min} to ${max}, received ${describeValue(value)}`)
+    throw new RangeError(
+      `${option}: must be a whole number from ${min} to ${max}, received ${describeValue(value)}`,
+    )
   }
   return value
 }
 
 function share(value: number, option: string): number {
-  if (!(value > 0 && value <= 1)) {
-    throw new RangeError(`${option}: must be over 0 and at most 1, received ${describeValue(value)}`)
+  if (typeof value !== 'number' || !(value > 0 && value <= 1)) {
+    throw new RangeError(
+      `${option}: must be over 0 and at most 1, received ${describeValue(value)}`,
+    )
   }
   return value
 }

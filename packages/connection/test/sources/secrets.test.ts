@@ -131,6 +131,8 @@ describe('openConnection', () => {
     [{ host: '127.0.0.1', password: PASSWORD, keyPrefix: 'x' }, /keyPrefix/],
     [{ cluster: [], redisOptions: { password: PASSWORD } }, /at least one node/],
     [{ cluster: [`http://:${PASSWORD}@h`] }, /scheme/],
+    [{ cluster: `redis://:${PASSWORD}@h` as never }, /received a string/],
+    [`${PASSWORD}:user@127.0.0.1:6379`, /the scheme must be redis: or rediss:$/],
     [42 as unknown as string, /received 42/],
   ])('refuses a bad target and tells why, without the password (%#)', (target, message) => {
     let error: unknown
@@ -142,6 +144,24 @@ describe('openConnection', () => {
     expect(error).toBeInstanceOf(TypeError)
     expect(String(error)).toMatch(message)
     expect(shown(error)).not.toContain('canary')
+  })
+
+  it('shows nothing of a URL that stands where the options should', () => {
+    const given = `redis://:${PASSWORD}@h` as never
+    for (const open of [
+      () => openConnection('redis://127.0.0.1:1', given),
+      () => openConnection('redis://127.0.0.1:1', { breaker: given }),
+      () => shareConnection(given),
+    ]) {
+      let error: unknown
+      try {
+        open()
+      } catch (caught) {
+        error = caught
+      }
+      expect(error).toBeInstanceOf(TypeError)
+      expect(shown(error)).not.toContain('canary')
+    }
   })
 
   it('opens, hands its client to BullMQ, and closes with the last handle', async () => {
