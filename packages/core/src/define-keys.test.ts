@@ -68,6 +68,6 @@ describe('defineKeys', () => {
   })
 
   it.each([undefined, null, Number.NaN, {}, ['a']])('refuses the part %j', (part) => {
-    expect(() => keys.user(part as unknown as string)).toThrow(TypeError)
+    expect(() => keys.user(part as string)).toThrow(TypeError)
   })
 })

@@ -38,13 +38,3 @@ function bounded(ms: number, ttl: Ttl, option: string): number {
   }
   return ms
 }
-
-/** The time to live that a call asks for, bare or in its options; `defaultMs` if it does not. */
-export function callTtl(
-  asked: Ttl | { readonly ttl?: Ttl } | undefined,
-  defaultMs: number,
-): number {
-  if (asked === undefined) return defaultMs
-  if (typeof asked !== 'object' || asked === null) return ttlMilliseconds(asked)
-  return asked.ttl === undefined ? defaultMs : ttlMilliseconds(asked.ttl)
-}
