@@ -37,7 +37,8 @@ export interface Allowed {
 /** `undefined` for a package that nobody has given a place yet. */
 export function allowedImports(name: string): Allowed | undefined {
   const own = PACKAGES[name]
-  if (own !== undefined) return { sources: own, tests: [...own, ...(OBSERVED[name] ?? []), TESTING] }
+  if (own !== undefined)
+    return { sources: own, tests: [...own, ...(OBSERVED[name] ?? []), TESTING] }
   const inner = PRIVATE[name]
   return inner && { sources: inner, tests: inner }
 }
