@@ -8,7 +8,7 @@ import { exposeMetrics } from './prometheus/index.ts'
 const distinct = 1_000_000
 
 async function seriesOf(registry: Registry): Promise<string[]> {
-  return (await registry.metrics()).split('\n').filter((line) => /^cache_/.test(line))
+  return (await registry.metrics()).split('\n').filter((line) => line.startsWith('cache_'))
 }
 
 describe('1,000,000 distinct keys and groups, 10,000 nodes and codes', () => {
