@@ -2,6 +2,7 @@ import type { IoredisClient, IoredisCluster } from './client/ioredis-like.ts'
 import type { ConnectionWarning } from './connection.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { Server } from './router/router.ts'
+import { throwLater } from './throw-later.ts'
 import { traceChannel } from './trace.ts'
 
 const warningTrace = traceChannel('corral:connection:warning')
@@ -20,7 +21,11 @@ export function warner(onWarning: ResolvedOptions['onWarning']): ResolvedOptions
     if (told.has(warning.code)) return
     told.add(warning.code)
     if (warningTrace.hasSubscribers) warningTrace.publish(warning)
-    onWarning(warning)
+    try {
+      onWarning(warning)
+    } catch (error) {
+      throwLater(error)
+    }
   }
 }
 

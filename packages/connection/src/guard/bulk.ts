@@ -34,10 +34,15 @@ export function inChunks(
         done()
       }
       const fail = (error: CorralError): void => {
-        if (partial === undefined) reject(error)
-        else {
+        if (partial === undefined) {
+          reject(error)
+          return
+        }
+        try {
           partial(error, chunk)
           done()
+        } catch (thrown) {
+          reject(thrown)
         }
       }
       send(make(chunk, succeed, fail, from))

@@ -1,4 +1,5 @@
 import type { CorralError } from '../errors.ts'
+import { throwLater } from '../throw-later.ts'
 import type { Flight } from './flight.ts'
 import type { Link } from './link.ts'
 
@@ -109,10 +110,22 @@ export function createGetBatches(
       keys,
       batch,
       (values) => {
-        for (let i = 0; i < resolves.length; i++) resolves[i]!(values[i])
+        for (let i = 0; i < resolves.length; i++) {
+          try {
+            resolves[i]!(values[i])
+          } catch (error) {
+            throwLater(error)
+          }
+        }
       },
       (error) => {
-        for (const reject of rejects) reject(error)
+        for (const reject of rejects) {
+          try {
+            reject(error)
+          } catch (thrown) {
+            throwLater(thrown)
+          }
+        }
       },
     )
   }

@@ -1,6 +1,7 @@
 import type { IoredisClient } from '../client/ioredis-like.ts'
 import type { Batcher } from '../guard/batcher.ts'
 import type { Link } from '../guard/link.ts'
+import { throwLater } from '../throw-later.ts'
 
 /** One server that commands can be sent to. */
 export interface Server {
@@ -49,7 +50,13 @@ export function createListenerSet<Args extends readonly unknown[]>(): ListenerSe
       return () => void listeners.delete(own)
     },
     tell(...args) {
-      for (const listener of listeners) listener(...args)
+      for (const listener of listeners) {
+        try {
+          listener(...args)
+        } catch (error) {
+          throwLater(error)
+        }
+      }
     },
   }
 }
