@@ -63,6 +63,16 @@ export function createAuthCache(options: AuthCacheOptions): AuthCache {
   const inspect = createInspectToken(resolved, digests, () => clock.wallNow())
   let closing: Promise<void> | undefined
 
+  const { condemn, ...revocation } = createRevocation({
+    options: resolved,
+    cache,
+    ledger,
+    keys,
+    inspect,
+    clock,
+    recordKeys: tokenKeys,
+    userKey,
+  })
   const { authenticate, detach } = createAuthentication({
     options: resolved,
     cache,
@@ -74,6 +84,7 @@ export function createAuthCache(options: AuthCacheOptions): AuthCache {
     rejected,
     verifications: createVerifications(resolved, clock),
     inspect,
+    condemn,
     isClosed: () => closing !== undefined,
   })
 
@@ -100,16 +111,7 @@ export function createAuthCache(options: AuthCacheOptions): AuthCache {
       detach,
     }),
     ...createUsers({ cache, records, ledger, keys, verdicts, dataTtlMs }),
-    ...createRevocation({
-      options: resolved,
-      cache,
-      ledger,
-      keys,
-      inspect,
-      clock,
-      recordKeys: tokenKeys,
-      userKey,
-    }),
+    ...revocation,
     close,
     [Symbol.asyncDispose]: close,
   }

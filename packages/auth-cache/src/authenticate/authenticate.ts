@@ -39,6 +39,8 @@ export interface AuthenticateDeps {
   readonly rejected: RejectedTokens
   readonly verifications: Verifications
   readonly inspect: InspectToken
+  /** Revokes a token that is known to be from before its user's revocation. Does not reject. */
+  readonly condemn: (presented: Presented) => Promise<void>
   readonly isClosed: () => boolean
 }
 
@@ -97,7 +99,19 @@ export function createAuthentication(deps: AuthenticateDeps): Authentication {
   /** Throws unless the record may be served, by what was revoked up to this moment. */
   async function settle(presented: Presented, record: AuthRecord): Promise<void> {
     const read = await stamps(verdicts.keysOf(presented, record.user), true)
-    if (verdicts.isRevoked(presented, read, record.at)) throw tokenRevoked()
+    await judge(presented, read, record)
+  }
+
+  async function judge(
+    presented: Presented,
+    read: readonly number[],
+    { at }: AuthRecord,
+  ): Promise<void> {
+    if (!verdicts.isRevoked(presented, read, at)) return
+    // Its user was revoked. That it is older is known only as long as its record lasts, so it is
+    // written down: a verifier that is asked later may know of neither.
+    if (!verdicts.isRevokedForGood(presented, read)) await deps.condemn(presented)
+    throw tokenRevoked()
   }
 
   /** What is cached and good, asked for in one command where the user is known. */
@@ -117,7 +131,7 @@ export function createAuthentication(deps: AuthenticateDeps): Authentication {
       return undefined
     }
     if (hint !== undefined && hint === record.user) {
-      if (verdicts.isRevoked(presented, read, record.at)) throw tokenRevoked()
+      await judge(presented, read, record)
       return record
     }
     await settle(presented, record)
@@ -139,17 +153,20 @@ export function createAuthentication(deps: AuthenticateDeps): Authentication {
       if (context.stale !== undefined) await cache.delete(key)
       return undefined
     }
-    const { expiresAt } = verified
-    const left = Math.min(presented.cacheableUntil, expiresAt) - clock.wallNow()
+    const left = cacheableUntil(presented, verified) - clock.wallNow()
     if (left > 0) context.setTtl(Math.min(ttlMs, left) / 1_000)
     else context.skip()
     return records.pack(key, JSON.stringify(recordOf(presented, at, verified)))
   }
 
+  function cacheableUntil(presented: Presented, { expiresAt }: Verified): number {
+    return Math.min(presented.cacheableUntil, expiresAt - options.skewMs)
+  }
+
   function recordOf(presented: Presented, at: number, verified: Verified): AuthRecord {
-    const { identity, expiresAt } = verified
+    const { identity } = verified
     const { issuedAt } = presented
-    const until = Math.min(presented.cacheableUntil, expiresAt)
+    const until = cacheableUntil(presented, verified)
     return {
       at,
       ...(until !== Infinity && { until }),

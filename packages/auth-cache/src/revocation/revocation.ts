@@ -46,7 +46,9 @@ export interface RevocationDeps {
   readonly userKey: (userId: string) => string
 }
 
-export function createRevocation(deps: RevocationDeps): Revocation {
+export function createRevocation(
+  deps: RevocationDeps,
+): Revocation & { readonly condemn: (presented: Presented) => Promise<void> } {
   const { options, cache, ledger, keys, inspect, clock } = deps
   const { namespace, revocationMs } = options
   const leastMs = longestFillMs(options)
@@ -76,7 +78,25 @@ export function createRevocation(deps: RevocationDeps): Revocation {
     void cache.deleteMany(recordKeys).catch(() => undefined)
   }
 
+  function tokenTtlMs({ endsAt }: Presented): number {
+    const left = endsAt - clock.wallNow()
+    return left === Infinity ? revocationMs : Math.max(left, 0) + leastMs
+  }
+
+  async function revokePresented(presented: Presented): Promise<void> {
+    const [first] = presented.revocations
+    try {
+      await revoke('token', keys.token(first as string), tokenTtlMs(presented))
+    } finally {
+      forget(deps.recordKeys(presented))
+    }
+  }
+
   return {
+    async condemn(presented) {
+      // Not acknowledged: it is sent again, and the caller refuses the token anyhow.
+      await revokePresented(presented).catch(() => undefined)
+    },
     async revokeToken(token) {
       let presented: Presented
       try {
@@ -84,14 +104,7 @@ export function createRevocation(deps: RevocationDeps): Revocation {
       } catch {
         return
       }
-      const left = presented.endsAt - clock.wallNow()
-      const ttlMs = left === Infinity ? revocationMs : Math.max(left, 0) + leastMs
-      const [first] = presented.revocations
-      try {
-        await revoke('token', keys.token(first as string), ttlMs)
-      } finally {
-        forget(deps.recordKeys(presented))
-      }
+      await revokePresented(presented)
     },
     async revokeUser(userId) {
       checkUserId(userId)

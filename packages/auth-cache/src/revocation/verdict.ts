@@ -12,6 +12,8 @@ export interface Verdicts {
    * @param at the newest stamp from before it was found out
    */
   isRevoked(presented: Presented, stamps: readonly number[], at: number): boolean
+  /** Whether it stays so whenever it is found out anew: by itself, or as issued before a revocation. */
+  isRevokedForGood(presented: Presented, stamps: readonly number[]): boolean
   /** As {@link isRevoked}, by what this process knows without asking. */
   isKnownRevoked(presented: Presented, userId: string | undefined, at: number): boolean
   /** Whether what was set for a user at `at` is. */
@@ -26,22 +28,32 @@ export function createVerdicts(ledger: Ledger, keys: LedgerKeys): Verdicts {
     return list
   }
 
-  function isRevoked(presented: Presented, stamps: readonly number[], at: number): boolean {
-    const { revocations, issuedAt } = presented
-    for (let i = 0; i < revocations.length; i++) if ((stamps[i] as number) > 0) return true
+  /** Of the user and of everybody. */
+  function newestOf({ revocations }: Presented, stamps: readonly number[]): number {
     let newest = 0
     for (let i = revocations.length; i < stamps.length; i++) {
       newest = Math.max(newest, stamps[i] as number)
     }
-    if (newest > at) return true
+    return newest
+  }
+
+  function isRevokedForGood(presented: Presented, stamps: readonly number[]): boolean {
+    const { revocations, issuedAt } = presented
+    for (let i = 0; i < revocations.length; i++) if ((stamps[i] as number) > 0) return true
     // A token from before the revocation, found out after it by a verifier that only checks
     // signatures. `iat` is in whole seconds; one of the same second counts as from before.
+    const newest = newestOf(presented, stamps)
     return newest > 0 && issuedAt !== undefined && Math.floor(issuedAt) <= newest / 1_000_000
+  }
+
+  function isRevoked(presented: Presented, stamps: readonly number[], at: number): boolean {
+    return newestOf(presented, stamps) > at || isRevokedForGood(presented, stamps)
   }
 
   return {
     keysOf,
     isRevoked,
+    isRevokedForGood,
     isKnownRevoked(presented, userId, at) {
       const stamps = keysOf(presented, userId).map((key) => ledger.known(key))
       return isRevoked(presented, stamps, at)

@@ -1,0 +1,86 @@
+import { createHmac } from 'node:crypto'
+import { shareConnection, type Connection } from '@corral/connection'
+import { createCache, type Cache } from '@corral/core'
+import { Redis } from 'ioredis'
+import { createAuthCache, type AuthCache, type AuthCacheOptions } from '../src/index.ts'
+
+/** A service process, as far as Redis can tell. */
+export interface Side {
+  readonly client: Redis
+  readonly connection: Connection
+  readonly cache: Cache
+  readonly auth: AuthCache
+  end(): Promise<void>
+}
+
+/** @param deadline long unless time is what is tested: these shall pass on a busy machine */
+export function openSide(
+  target: { readonly host: string; readonly port: number },
+  options: Omit<AuthCacheOptions, 'cache'> = {},
+  deadline: '5s' | '200ms' = '5s',
+): Side {
+  const client = new Redis(target.port, target.host, {
+    maxRetriesPerRequest: null,
+    retryStrategy: () => 50,
+    socketTimeout: 15_000,
+  })
+  client.on('error', () => {})
+  const connection = shareConnection(client, { deadline, onWarning: () => {} })
+  const cache = createCache({ connection, namespace: 'app' })
+  const auth = createAuthCache({ cache, ...options })
+  return {
+    client,
+    connection,
+    cache,
+    auth,
+    async end() {
+      await auth.close()
+      await cache.close()
+      await connection.close()
+      client.disconnect()
+    },
+  }
+}
+
+/** A verifier that can be held, and counts. */
+export interface Source {
+  readonly verify: (token: string) => Promise<{ userId: string; role: string } | undefined>
+  calls: number
+  /** The next call waits; resolves when it has come, with what lets it go on. */
+  hold(): Promise<() => void>
+}
+
+/** @param owner the user of a token; `undefined`: a bad one */
+export function source(owner: (token: string) => string | undefined = () => 'ada'): Source {
+  let held: ((release: () => void) => void) | undefined
+  const it: Source = {
+    calls: 0,
+    async verify(token) {
+      it.calls++
+      const found = owner(token)
+      const tell = held
+      held = undefined
+      if (tell !== undefined) await new Promise<void>((resolve) => tell(resolve))
+      return found === undefined ? undefined : { userId: found, role: 'member' }
+    },
+    hold: () => new Promise((resolve) => (held = resolve)),
+  }
+  return it
+}
+
+/** A signed token; nobody here checks the signature but in form. */
+export function jwt(claims: Record<string, unknown>, key = 'key'): string {
+  const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const input = `${part({ alg: 'HS256' })}.${part(claims)}`
+  return `${input}.${createHmac('sha256', key).update(input).digest('base64url')}`
+}
+
+/** The code of what a promise rejects with; `'resolved'` if it does not. */
+export async function codeOf(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise
+    return 'resolved'
+  } catch (error) {
+    return String((error as { code?: unknown }).code ?? error)
+  }
+}
