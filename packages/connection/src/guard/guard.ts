@@ -62,9 +62,12 @@ export function createGuard(
   const facts = new Map<string, ServerFacts>()
   let router: Router | undefined
   let peer: Peer | undefined
+  let stopFollowing: (() => void) | undefined
   let resolved: ResolvedClient | undefined
   let resolving: Promise<void> | undefined
   let failure: Error | undefined
+  /** Calls in a row that waited for a promised client in vain. */
+  let vainWaits = 0
   let isolated = false
   let closed = false
   let told = false
@@ -100,7 +103,7 @@ export function createGuard(
     router = peer.guard.router
     if (router !== undefined) follow(router)
     if (isolated) peer.guard.isolate(true)
-    peer.guard.onAvailability(tellAvailability)
+    stopFollowing = peer.guard.onAvailability(tellAvailability)
     tellAvailability()
   }
 
@@ -174,8 +177,12 @@ export function createGuard(
             lastError(),
           )
         }
-        if (leftMs <= 0)
+        // Whoever promised it may wait for Redis: as with a breaker, enough have tried.
+        const givenUp = resolving !== undefined && vainWaits >= options.breaker.minimum
+        if (leftMs <= 0 || givenUp) {
+          vainWaits++
           throw unavailable('connecting', 'Redis was not connected in time', lastError())
+        }
         await Promise.race([settling, late])
       }
     } finally {
@@ -228,6 +235,7 @@ export function createGuard(
       tellAvailability()
       await signals.close()
       if (peer !== undefined) {
+        stopFollowing?.()
         await peer.release()
         return
       }

@@ -101,6 +101,26 @@ describe.each(allDrivers)('$name', (driver) => {
     }
   })
 
+  it('fails fast while a BullMQ object made with options waits for its first connect', async () => {
+    const later = await startRedis({ prefer: 'binary' })
+    leftovers.push(() => later.stop())
+    await later.kill()
+    const options = { connection: { port: later.port, host: later.host, retryStrategy: () => 50 } }
+    const queue = keep(new driver.Queue('early', options))
+    const connection = shareConnection(queue, QUIET)
+    const times: number[] = []
+    for (let i = 0; i < 8; i++) {
+      const askedAt = performance.now()
+      await expect(connection.get('a')).rejects.toMatchObject({ reason: 'connecting' })
+      times.push(performance.now() - askedAt)
+    }
+    expect(times[0]).toBeGreaterThan(190)
+    expect(Math.max(...times.slice(5))).toBeLessThan(20)
+    await later.restart()
+    await works(connection)
+    await connection.close()
+  })
+
   it('joins the guard of a client that comes by a promise after others shared it', async () => {
     const client = openClient(driver)
     const first = shareConnection(client, { ...QUIET, deadline: '201ms' })
