@@ -30,6 +30,7 @@ export function createConnection(lease: Lease): Connection {
   /** How many calls our own bounds have room for. */
   const room = options.maxPending + options.maxQueued
   let closed = false
+  let closing: Promise<void> | undefined
 
   function durationOf(call: CallOptions | undefined): number {
     const ms = call?.deadlineMs
@@ -226,10 +227,9 @@ export function createConnection(lease: Lease): Connection {
       guard.isolate(false)
       guard.resetBreakers()
     },
-    async close() {
-      if (closed) return
+    close() {
       closed = true
-      await lease.release()
+      return (closing ??= lease.release())
     },
     [Symbol.asyncDispose]: () => connection.close(),
   }

@@ -80,4 +80,13 @@ describe('close()', () => {
     expect(await others).toBe('rejected')
     expect(performance.now() - startedAt).toBeLessThan(400)
   })
+
+  it('is over for everybody who asked for it only when it is over', async () => {
+    await using redis = await startRedis({ prefer: 'binary' })
+    const connection = openConnection(redis.url, QUIET)
+    await connection.set('warm', 'up')
+    void connection.close()
+    await connection.close()
+    expect(connection.client.status).toBe('end')
+  })
 })
