@@ -54,7 +54,11 @@ export interface Connection {
   readonly deadlineMs: number
   /** Largest value in bytes that may be written. */
   readonly maxValueBytes: number
-  /** Whether a call made now would be tried; `false` means it would be refused at once. */
+  /**
+   * Whether every server can be asked at once. `false` also during the first connect, when a call
+   * waits for it within its deadline, and in a cluster while one node is away and others answer: so
+   * it tells whether work that needs Redis is worth beginning, not whether a call would be refused.
+   */
   readonly available: boolean
   /**
    * The clock of the server that holds `key`, in epoch milliseconds with fractions; never ahead of
@@ -136,8 +140,8 @@ export interface Connection {
   /** What changed in Redis, told by Redis itself; opened lazily by the first listener. */
   readonly signals: Signals
   /**
-   * Called when all servers became usable (`true`) and when one stopped being so (`false`).
-   * Returns how to stop listening.
+   * Called whenever {@link available} changes, and not for what it is already: ask that first. What a
+   * listener throws is an uncaught exception. Returns how to stop listening.
    */
   onAvailability(listener: (available: boolean) => void): () => void
 
