@@ -32,7 +32,7 @@ it('8 processes, 250 callers of each of 20 missing keys: 20 loads, and everybody
   expect(loads).toBe(20)
   expect(results.map(({ wrong }) => wrong)).toEqual(Array(8).fill(0))
   // Eight processes on the two cores of a test machine, other tests beside them.
-  expect(p50).toBeLessThan(data.loadMs + sized(300, 100))
+  expect(p50).toBeLessThan(data.loadMs + sized(1_000, 100))
 })
 
 describe('a load that does not end well', () => {

@@ -45,6 +45,7 @@ const errands: Errands = {
   set: (key, value, options) => opened().set(key, value, options),
   delete: (key) => opened().delete(key),
   deleteMany: (keys) => opened().deleteMany(keys),
+  expire: (key, ttl) => opened().expire(key, ttl),
   invalidateTags: (tags) => opened().invalidateTags(tags),
   deletePattern: (pattern) => opened().deletePattern(pattern),
   clear: (options) => opened().clear(options),

@@ -28,6 +28,7 @@ export interface Errands {
   set(key: string, value: unknown, options?: PlainOptions): Promise<boolean>
   delete(key: string): Promise<boolean>
   deleteMany(keys: string[]): Promise<boolean[]>
+  expire(key: string, ttl: Duration): Promise<boolean>
   invalidateTags(tags: string[]): Promise<boolean>
   deletePattern(pattern: string): Promise<number>
   clear(options?: { wait?: boolean }): Promise<boolean>
