@@ -20,6 +20,10 @@ export interface ServiceConfig {
   readonly cacheTtlMs: number
   /** How long "there is no such user" is remembered. */
   readonly cacheNegativeTtlMs: number
+  /** How long after its time a value is still served while it is loaded anew behind; 0: not at all. */
+  readonly cacheStaleMs: number
+  /** Most copies that this process keeps of what it read; 0: none. */
+  readonly cacheNearEntries: number
   /** Whether `cache-control: no-store` on a request goes past the cache. */
   readonly cacheBypass: boolean
   /** Rows of the embedded database. */
@@ -81,7 +85,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): S
     redisUrl: read('REDIS_URL', 'redis://localhost:6379', redisUrl),
     apiKey: read('API_KEY', undefined, secret),
     queuePrefix: read('BULLMQ_PREFIX', 'bull', text(/^[\w{}:-]{1,64}$/)),
-    queueName: read('QUEUE_NAME', 'user-refresh', text(/^[\w-]{1,64}$/)),
+    queueName: read('QUEUE_NAME', 'service', text(/^[\w-]{1,64}$/)),
     workerConcurrency: read('WORKER_CONCURRENCY', '5', integer(1, 100)),
     cacheNamespace: read(
       'CACHE_NAMESPACE',
@@ -90,6 +94,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): S
     ),
     cacheTtlMs: read('CACHE_TTL', '5m', duration),
     cacheNegativeTtlMs: read('CACHE_NEGATIVE_TTL', '10s', duration),
+    cacheStaleMs: read('CACHE_STALE_WHILE_REVALIDATE', '30s', (value, name) =>
+      toMilliseconds(value as Duration, name),
+    ),
+    cacheNearEntries: read('CACHE_NEAR_ENTRIES', '10000', integer(0, 1_000_000)),
     cacheBypass: read('CACHE_BYPASS', 'false', oneOf('true', 'false')) === 'true',
     databaseUsers: read('DATABASE_USERS', '5000', integer(1, 100_000)),
     databaseLatencyMs: read('DATABASE_LATENCY', '30ms', shortDuration),

@@ -1,23 +1,25 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Connection } from '@corral/connection'
 import type { Cache } from '@corral/core'
+import type { Locks } from '@corral/locks'
 import type { Redis } from 'ioredis'
 import type { ServiceConfig } from './config.ts'
 import type { Database } from './database.ts'
-import type { RefreshQueue } from './queue.ts'
+import type { JobQueue } from './queue.ts'
 import type { Reader } from './reader.ts'
 
 /** What the routes work with. */
 export interface ServiceContext {
   readonly config: ServiceConfig
-  /** The one client that queue, worker and cache share. */
+  /** The one client that queue, worker, cache and locks share. */
   readonly redis: Redis
   /** The same client, guarded. */
   readonly connection: Connection
   readonly cache: Cache
+  readonly locks: Locks
   readonly reader: Reader
   readonly database: Database
-  readonly queue: RefreshQueue
+  readonly queue: JobQueue
   readonly stopping: () => boolean
 }
 

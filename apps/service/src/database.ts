@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PGlite } from '@electric-sql/pglite'
+import type { RunStatement } from '@corral/locks'
 
 /** A row of the users table. */
 export interface User {
@@ -28,8 +29,12 @@ export interface Database {
   user(id: number): Promise<User | undefined>
   /** Resolves with the changed user, or `undefined` when there is none of that id. */
   updateUser(id: number, changes: UserChanges): Promise<User | undefined>
-  /** Figures over a share of the users that `seed` picks. */
-  report(seed: number): Promise<PlanReport>
+  /** Figures over a share of the users: those whose id leaves `share` when divided by {@link REPORT_SHARES}. */
+  report(share: number): Promise<PlanReport>
+  /** Runs a statement and tells how many rows it changed. */
+  readonly run: RunStatement
+  /** Runs statements that take effect together, or not at all when `body` throws. */
+  transaction<Result>(body: (run: RunStatement) => Promise<Result>): Promise<Result>
   /** How many statements were executed since the start. */
   readonly queries: number
   close(): Promise<void>
@@ -43,6 +48,9 @@ export interface DatabaseOptions {
   /** How many queries run at once; others wait. */
   readonly pool: number
 }
+
+/** Into so many shares reports part the users. */
+export const REPORT_SHARES = 97
 
 const COLUMNS = 'id, name, email, plan, credits, version, updated_at'
 
@@ -61,7 +69,14 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       plan text NOT NULL CHECK (plan IN ('free', 'team', 'business')),
       credits integer NOT NULL,
       version integer NOT NULL DEFAULT 1,
-      updated_at timestamptz NOT NULL DEFAULT '2026-01-01T00:00:00Z'
+      updated_at timestamptz NOT NULL DEFAULT '2026-01-01T00:00:00Z',
+      -- The newest fencing token that claimed the row; see jobs/grant-credits.ts.
+      fence bigint NOT NULL DEFAULT 0
+    );
+    CREATE TABLE grants (
+      id text PRIMARY KEY,
+      user_id integer NOT NULL REFERENCES users,
+      amount integer NOT NULL
     );
     INSERT INTO users (id, name, email, plan, credits)
     SELECT i, 'User ' || i, 'user' || i || '@example.org',
@@ -71,16 +86,24 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const slots = createSlots(options.pool)
   let queries = 0
 
-  async function query<Row>(sql: string, parameters: readonly unknown[]): Promise<Row[]> {
+  /** Does `work` as it would be done across a network: through the pool, and some time later. */
+  async function remotely<Result>(work: () => Promise<Result>): Promise<Result> {
     await slots.take()
     try {
       queries++
       if (options.latencyMs > 0) await sleep(options.latencyMs)
-      const { rows } = await postgres.query<Row>(sql, [...parameters])
-      return rows
+      return await work()
     } finally {
       slots.giveBack()
     }
+  }
+
+  function query<Row>(sql: string, parameters: readonly unknown[]): Promise<Row[]> {
+    return remotely(async () => (await postgres.query<Row>(sql, [...parameters])).rows)
+  }
+
+  function runOn(session: Pick<PGlite, 'query'>): RunStatement {
+    return async (text, values) => (await session.query(text, [...values])).affectedRows ?? 0
   }
 
   return {
@@ -95,23 +118,32 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       const rows = await query<UserRow>(
         `UPDATE users SET name = coalesce($2, name), email = coalesce($3, email),
            plan = coalesce($4, plan), credits = coalesce($5, credits),
-           version = version + 1, updated_at = now()
+           version = version + 1, updated_at = now(),
+           -- Who read the row under a lock and has not written yet must read it again.
+           fence = fence + 1
          WHERE id = $1 RETURNING ${COLUMNS}`,
         [id, changes.name, changes.email, changes.plan, changes.credits],
       )
       return userOf(rows[0])
     },
-    async report(seed) {
+    async report(share) {
       const rows = await query<{ plan: string; users: number; credits: number }>(
         `SELECT plan, count(*)::int AS users, sum(credits)::int AS credits
-         FROM users WHERE id % 97 = $1 GROUP BY plan ORDER BY plan`,
-        [seed % 97],
+         FROM users WHERE id % ${REPORT_SHARES} = $1 GROUP BY plan ORDER BY plan`,
+        [share],
       )
       return {
         users: rows.reduce((sum, row) => sum + row.users, 0),
         credits: rows.reduce((sum, row) => sum + row.credits, 0),
         plans: Object.fromEntries(rows.map((row) => [row.plan, row.users])),
       }
+    },
+    run: (text, values) => remotely(() => runOn(postgres)(text, values)),
+    transaction(body) {
+      // PGlite has a single session: waiting inside of the transaction would stop everybody else.
+      return remotely(() =>
+        postgres.transaction((session) => body(runOn(session as Pick<PGlite, 'query'>))),
+      )
     },
     close: () => postgres.close(),
   }

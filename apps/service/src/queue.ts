@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { Queue, Worker } from 'bullmq'
+import { Queue, Worker, type Job } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { Problem } from './plugins/problem.ts'
 import { within } from './within.ts'
@@ -7,20 +7,47 @@ import { within } from './within.ts'
 /** How long a request waits for the queue before it is told to come again. */
 const QUEUE_DEADLINE_MS = 2000
 
+/** What each kind of job is about. */
+export interface Jobs {
+  /** Loads a cached user anew. */
+  readonly refresh: { readonly userId: number }
+  /** Fills the cache ahead; `ttl` in seconds. */
+  readonly warm: { readonly keys: readonly string[]; readonly ttl?: number }
+  /** Gives credits to a user. */
+  readonly grant: { readonly userId: number; readonly amount: number }
+}
+
+export type JobKind = keyof Jobs
+
+/** The job that a handler works on. */
+export interface JobRun {
+  readonly id: string
+  /** Tells those who ask for the job how far it is. Costs nothing while the last word is on its way. */
+  readonly report: (progress: object) => void
+}
+
+/** What is done with each kind of job; what a handler resolves with can be asked for afterwards. */
+export type JobHandlers = {
+  readonly [Kind in JobKind]: (data: Jobs[Kind], run: JobRun) => Promise<object>
+}
+
 export interface JobState {
   readonly id: string
+  readonly kind: string
   readonly state: string
   readonly attempts: number
+  readonly progress?: object
+  readonly result?: object
   readonly failedReason?: string
 }
 
-/** Jobs that refresh a cached user behind the requests. */
-export interface RefreshQueue {
+/** Work that is done behind the requests. */
+export interface JobQueue {
   /**
    * Adds a job and resolves with its id. A second job with the id of one that is still known is
    * not added, so that a caller who got no answer may ask again.
    */
-  add(userId: number, id?: string): Promise<string>
+  add<Kind extends JobKind>(kind: Kind, data: Jobs[Kind], id?: string): Promise<string>
   job(id: string): Promise<JobState | undefined>
   counts(): Promise<Record<string, number>>
   /** Whether the worker takes jobs. */
@@ -29,24 +56,20 @@ export interface RefreshQueue {
   close(timeoutMs: number): Promise<boolean>
 }
 
-export interface RefreshQueueOptions {
+export interface JobQueueOptions {
   readonly redis: Redis
   readonly prefix: string
   readonly name: string
   readonly concurrency: number
   /** Whether Redis would answer now; asked so that nothing is left behind in its client's queue. */
   readonly available: () => boolean
-  readonly refresh: (userId: number) => Promise<void>
+  readonly handlers: JobHandlers
   readonly onError: (error: Error) => void
 }
 
-interface RefreshJob {
-  readonly userId: number
-}
-
-export function createRefreshQueue(options: RefreshQueueOptions): RefreshQueue {
-  const { redis: connection, prefix, name } = options
-  const queue = new Queue<RefreshJob, void>(name, {
+export function createJobQueue(options: JobQueueOptions): JobQueue {
+  const { redis: connection, prefix, name, handlers } = options
+  const queue = new Queue<Jobs[JobKind], object, JobKind>(name, {
     connection,
     prefix,
     defaultJobOptions: {
@@ -56,11 +79,14 @@ export function createRefreshQueue(options: RefreshQueueOptions): RefreshQueue {
       removeOnFail: { age: 24 * 3600, count: 10_000 },
     },
   })
-  const worker = new Worker<RefreshJob, void>(name, (job) => options.refresh(job.data.userId), {
-    connection,
-    prefix,
-    concurrency: options.concurrency,
-  })
+  const worker = new Worker<Jobs[JobKind], object, JobKind>(
+    name,
+    (job) => {
+      const handler = handlers[job.name] as (data: Jobs[JobKind], run: JobRun) => Promise<object>
+      return handler(job.data, { id: job.id ?? '', report: reporter(job) })
+    },
+    { connection, prefix, concurrency: options.concurrency },
+  )
   // Without a listener an `error` event ends the process.
   queue.on('error', options.onError)
   worker.on('error', options.onError)
@@ -87,17 +113,14 @@ export function createRefreshQueue(options: RefreshQueueOptions): RefreshQueue {
     get running() {
       return worker.isRunning() && !worker.isPaused()
     },
-    async add(userId, id = `job-${randomUUID()}`) {
-      await ask(() => queue.add('refresh', { userId }, { jobId: id }))
+    async add(kind, data, id = `job-${randomUUID()}`) {
+      await ask(() => queue.add(kind, data, { jobId: id }))
       return id
     },
     job: (id) =>
       ask(async () => {
         const job = await queue.getJob(id)
-        if (job === undefined) return undefined
-        const state = await job.getState()
-        const { attemptsMade: attempts, failedReason } = job
-        return { id, state, attempts, ...(failedReason ? { failedReason } : {}) }
+        return job === undefined ? undefined : stateOf(id, job, await job.getState())
       }),
     counts: () =>
       ask(() => queue.getJobCounts('waiting', 'active', 'delayed', 'completed', 'failed')),
@@ -108,5 +131,33 @@ export function createRefreshQueue(options: RefreshQueueOptions): RefreshQueue {
       // What does not end now ends when its client does; forcing a close under way has no effect.
       return (await within(closing, patience)).done || open.size === 0
     },
+  }
+}
+
+type AnyJob = Job<Jobs[JobKind], object, JobKind>
+
+/** Progress is for people: what would be sent while the last is on its way is left out. */
+function reporter(job: AnyJob): (progress: object) => void {
+  let underWay = false
+  return (progress) => {
+    if (underWay) return
+    underWay = true
+    const done = (): void => {
+      underWay = false
+    }
+    job.updateProgress(progress).then(done, done)
+  }
+}
+
+function stateOf(id: string, job: AnyJob, state: string): JobState {
+  const { name: kind, attemptsMade: attempts, progress, returnvalue, failedReason } = job
+  return {
+    id,
+    kind,
+    state,
+    attempts,
+    ...(typeof progress === 'object' ? { progress } : {}),
+    ...(returnvalue && Object.keys(returnvalue).length > 0 ? { result: returnvalue } : {}),
+    ...(failedReason ? { failedReason } : {}),
   }
 }

@@ -1,8 +1,18 @@
-import type { Cache } from '@corral/core'
-import type { Source } from './source.ts'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { Cache, CoreEvents } from '@corral/core'
+import { tagsOf, type Source } from './source.ts'
 
-/** Who produced a value: the cache, the source for this caller, or the source for another caller at the same time. */
-export type Origin = 'cache' | 'source' | 'shared'
+/**
+ * Where a value came from.
+ *
+ * - `near`: this process's own copy
+ * - `cache`: Redis, or another process that was loading it
+ * - `stale`: either, past its time; it is loaded anew behind
+ * - `buffer`: what was loaded within the last second, while Redis is away
+ * - `source`: the source, for this caller
+ * - `shared`: the source, for another caller at the same time
+ */
+export type Origin = 'near' | 'cache' | 'stale' | 'buffer' | 'source' | 'shared'
 
 export interface Reading {
   /** `null`: the source has nothing of this key. */
@@ -11,20 +21,23 @@ export interface Reading {
 }
 
 export interface ReadOptions {
-  /** How long a value that is loaded now lives, in seconds. Default: the cache's. */
-  readonly ttl?: number
   /** Goes past the cache: neither reads nor fills it. */
   readonly bypass?: boolean
+  /** Loads it whatever is cached, and fills the cache with it. */
+  readonly fresh?: boolean
 }
 
 /** Reads through the cache and knows where each value came from. */
 export interface Reader {
   read(key: string, options?: ReadOptions): Promise<Reading>
+  close(): void
 }
 
 /** Callers of one key that overlap; one of them may load for all. */
 interface Flight {
   loaded: boolean
+  /** What the cache itself told of it. */
+  from: Origin | undefined
 }
 
 export function createReader(options: {
@@ -35,29 +48,50 @@ export function createReader(options: {
   const { cache, source, negativeTtlMs } = options
   const flights = new Map<string, Flight>()
 
+  // Both are told before the call that they belong to is answered.
+  function onHit(message: unknown): void {
+    const { namespace, key, tier, stale } = message as CoreEvents['corral:core:hit']
+    const flight = namespace === cache.namespace ? flights.get(key) : undefined
+    if (flight !== undefined) flight.from = stale ? 'stale' : tier === 'near' ? 'near' : 'cache'
+  }
+  function onOutageHit(message: unknown): void {
+    const { namespace, key } = message as CoreEvents['corral:core:outage-hit']
+    const flight = namespace === cache.namespace ? flights.get(key) : undefined
+    if (flight !== undefined) flight.from = 'buffer'
+  }
+  subscribe('corral:core:hit', onHit)
+  subscribe('corral:core:outage-hit', onOutageHit)
+
   return {
-    async read(key, { ttl, bypass } = {}) {
+    async read(key, { bypass = false, fresh = false } = {}) {
       if (bypass) return { value: await source.load(key), from: 'source' }
-      const flight = flights.get(key) ?? { loaded: false }
+      const flight = flights.get(key) ?? { loaded: false, from: undefined }
       flights.set(key, flight)
       let mine = false
       try {
         const value = await cache.getOrSet(
           key,
-          async (context) => {
-            mine = true
-            flight.loaded = true
+          async ({ setTtl }) => {
             const loaded = await source.load(key)
-            if (loaded === null) context.setTtl(negativeTtlMs / 1000)
+            if (loaded === null) setTtl(negativeTtlMs / 1000)
+            // Only now: behind a stale value, the caller is not there any more.
+            mine = flight.loaded = true
             return loaded
           },
-          ttl === undefined ? {} : { ttl },
+          { tags: tagsOf(key), forceFresh: fresh },
         )
-        return { value, from: mine ? 'source' : flight.loaded ? 'shared' : 'cache' }
+        return {
+          value,
+          from: mine ? 'source' : (flight.from ?? (flight.loaded ? 'shared' : 'cache')),
+        }
       } finally {
         // Whoever comes after the first answer starts a new flight.
         if (flights.get(key) === flight) flights.delete(key)
       }
+    },
+    close() {
+      unsubscribe('corral:core:hit', onHit)
+      unsubscribe('corral:core:outage-hit', onOutageHit)
     },
   }
 }

@@ -10,7 +10,7 @@ export interface SharedRedis {
   close(): Promise<void>
 }
 
-/** Opens a client that is set well for being shared by BullMQ and the cache. */
+/** Opens a client that is set well for being shared by BullMQ, the cache and the locks. */
 export function openRedis(url: string, log: FastifyBaseLogger): SharedRedis {
   const client = new Redis(url, {
     // A Worker demands it: its commands wait for Redis as long as it takes.
@@ -35,11 +35,13 @@ export function openRedis(url: string, log: FastifyBaseLogger): SharedRedis {
 
   // A worker makes a second client out of this one for its blocking command. While Redis is away it
   // cannot end it itself: such a client would go on trying to connect and keep the process alive.
-  const copies: Redis[] = []
+  // Corral makes one for its signals, a new one for each attempt, and ends them itself.
+  const copies = new Set<Redis>()
   const duplicate = client.duplicate.bind(client)
   client.duplicate = (override) => {
     const copy = duplicate(override)
-    copies.push(copy)
+    copies.add(copy)
+    copy.once('end', () => copies.delete(copy))
     return copy
   }
 

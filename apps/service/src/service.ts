@@ -1,22 +1,24 @@
 import { shareConnection } from '@corral/connection'
 import { createCache } from '@corral/core'
+import { createLocks } from '@corral/locks'
 import { fastify, type FastifyInstance } from 'fastify'
 import type { Redis } from 'ioredis'
 import type { ServiceConfig } from './config.ts'
 import { openDatabase } from './database.ts'
+import { createHandlers } from './jobs/handlers.ts'
 import { registerApiKey } from './plugins/api-key.ts'
 import { registerDrain } from './plugins/drain.ts'
 import { registerMethodNotAllowed } from './plugins/method-not-allowed.ts'
 import { answerBrokenRequest, registerProblems, sendProblem } from './plugins/problem.ts'
-import { createRefreshQueue } from './queue.ts'
+import { createJobQueue } from './queue.ts'
 import { createReader } from './reader.ts'
 import { firstContact, openRedis } from './redis.ts'
 import { routeGroups } from './routes/index.ts'
-import { createSource, userKey } from './source.ts'
+import { createSource } from './source.ts'
 
 export interface Service {
   readonly app: FastifyInstance
-  /** The client that queue, worker and cache share. */
+  /** The client that queue, worker, cache and locks share. */
   readonly redis: Redis
   /** Listens; resolves with the address. */
   start(): Promise<string>
@@ -43,19 +45,19 @@ export async function buildService(config: ServiceConfig): Promise<Service> {
     connection,
     namespace: config.cacheNamespace,
     ttl: config.cacheTtlMs / 1000,
+    staleWhileRevalidate: config.cacheStaleMs / 1000,
+    ...(config.cacheNearEntries > 0 && { near: { maxEntries: config.cacheNearEntries } }),
   })
+  const locks = createLocks({ connection, namespace: config.cacheNamespace })
   const source = createSource(database)
   const reader = createReader({ cache, source, negativeTtlMs: config.cacheNegativeTtlMs })
-  const queue = createRefreshQueue({
+  const queue = createJobQueue({
     redis,
     prefix: config.queuePrefix,
     name: config.queueName,
     concurrency: config.workerConcurrency,
     available: () => connection.available,
-    async refresh(userId) {
-      await cache.delete(userKey(userId))
-      await reader.read(userKey(userId))
-    },
+    handlers: createHandlers({ cache, database, locks, reader, source }),
     onError: (error) => log.debug({ reason: error.message }, 'queue'),
   })
 
@@ -63,7 +65,7 @@ export async function buildService(config: ServiceConfig): Promise<Service> {
   const stopping = registerDrain(app)
   registerApiKey(app, config.apiKey)
   const closeMethods = registerMethodNotAllowed(app)
-  const context = { config, redis, connection, cache, reader, database, queue, stopping }
+  const context = { config, redis, connection, cache, locks, reader, database, queue, stopping }
   for (const routes of routeGroups) await app.register(routes(context))
   closeMethods()
   await app.ready()
@@ -72,6 +74,8 @@ export async function buildService(config: ServiceConfig): Promise<Service> {
   async function close(): Promise<boolean> {
     await app.close()
     const finished = await queue.close(config.shutdownTimeoutMs / 2)
+    reader.close()
+    await locks.close()
     await cache.close()
     await connection.close()
     await shared.close()

@@ -27,7 +27,7 @@ async function connectionsOfBullMq(): Promise<number> {
   return counted
 }
 
-it('adds no connection to those of BullMQ, and leaves none behind', async () => {
+it('adds one connection to those of BullMQ, on which it hears what changed, and leaves none behind', async () => {
   const bullMq = await connectionsOfBullMq()
   await using fixture = await startFixture()
   const { redis, service } = fixture
@@ -41,8 +41,18 @@ it('adds no connection to those of BullMQ, and leaves none behind', async () => 
   await vi.waitFor(async () =>
     expect((await service.app.inject('/api/jobs')).json()).toMatchObject({ completed: 1 }),
   )
-  expect((await service.app.inject('/api/users/2')).headers['x-cache']).toBe('cache')
-  expect(await connections(redis)).toBe(bullMq)
+  const lock = await service.app.inject({
+    method: 'POST',
+    url: '/api/cache/lock/acquire',
+    headers: mutating,
+    payload: { resource: 'anything' },
+  })
+  expect(lock.statusCode).toBe(200)
+  // Near copies are kept only while it hears.
+  await vi.waitFor(async () =>
+    expect((await service.app.inject('/api/users/2')).headers['x-cache']).toBe('near'),
+  )
+  expect(await connections(redis)).toBe(bullMq + 1)
   expect(await service.close()).toBe(true)
   await vi.waitFor(async () => expect(await connections(redis)).toBe(0))
 })

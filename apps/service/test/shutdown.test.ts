@@ -87,13 +87,11 @@ describe('stopping', () => {
     })
     await addJob(service.url, 'last-job')
     await vi.waitFor(async () => {
-      expect(await redis.command('LLEN', 'bull:user-refresh:active')).toBe(1)
+      expect(await redis.command('LLEN', 'bull:service:active')).toBe(1)
     })
     service.child.kill('SIGTERM')
     expect(await service.exit).toBe(0)
-    expect(await redis.command('ZRANGE', 'bull:user-refresh:completed', 0, -1)).toEqual([
-      'last-job',
-    ])
+    expect(await redis.command('ZRANGE', 'bull:service:completed', 0, -1)).toEqual(['last-job'])
   })
 
   it('ends in time although Redis is frozen', async () => {
@@ -125,12 +123,12 @@ describe('stopping', () => {
     })
     await addJob(service.url, 'long-job')
     await vi.waitFor(async () => {
-      expect(await redis.command('LLEN', 'bull:user-refresh:active')).toBe(1)
+      expect(await redis.command('LLEN', 'bull:service:active')).toBe(1)
     })
     service.child.kill('SIGTERM')
     expect(await service.exit).toBe(1)
     // Still with the queue, for another worker.
-    expect(await redis.command('LRANGE', 'bull:user-refresh:active', 0, -1)).toEqual(['long-job'])
+    expect(await redis.command('LRANGE', 'bull:service:active', 0, -1)).toEqual(['long-job'])
   })
 
   it('happens when the parent that started it is gone', async () => {

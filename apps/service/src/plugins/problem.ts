@@ -100,6 +100,9 @@ function toProblem(error: Error & Partial<FastifyError>): Problem {
   if (error instanceof Problem) return error
   if (error.validation !== undefined) return invalid(error)
   if (isCorralError(error, 'REDIS_UNAVAILABLE')) return redisAway()
+  if (isCorralError(error, 'REDIS_FULL')) {
+    return new Problem(503, 'Redis is full.', { headers: { 'retry-after': '5' } })
+  }
   // What Fastify itself refuses: body too large, wrong media type, malformed JSON or address.
   if (typeof error.code === 'string' && error.code.startsWith('FST_ERR_') && isClientError(error)) {
     return new Problem(error.statusCode, DETAILS[error.code] ?? 'The request cannot be read.')

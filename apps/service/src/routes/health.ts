@@ -20,7 +20,7 @@ export const healthRoutes: RouteGroup =
           ...(latency === undefined ? {} : { latency }),
           ...(error ? { error } : {}),
         },
-        queue: { status: connection.available && queue.running ? 'ok' : 'waiting for Redis' },
+        queue: { status: working ? 'ok' : 'waiting for Redis' },
         source: { status: 'ok', queries: database.queries },
       }
     })

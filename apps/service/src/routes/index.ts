@@ -2,7 +2,14 @@ import type { RouteGroup } from '../context.ts'
 import { cacheRoutes } from './cache.ts'
 import { healthRoutes } from './health.ts'
 import { jobRoutes } from './jobs.ts'
+import { lockRoutes } from './locks.ts'
 import { userRoutes } from './users.ts'
 
 /** Every group of routes that the service has. */
-export const routeGroups: readonly RouteGroup[] = [cacheRoutes, healthRoutes, jobRoutes, userRoutes]
+export const routeGroups: readonly RouteGroup[] = [
+  cacheRoutes,
+  healthRoutes,
+  jobRoutes,
+  lockRoutes,
+  userRoutes,
+]

@@ -1,21 +1,19 @@
 import { Type } from '@fastify/type-provider-typebox'
 import type { RouteGroup } from '../context.ts'
 import { Problem } from '../plugins/problem.ts'
-
-/** BullMQ takes no colon in an id and no id that looks like one of its own numbers. */
-const JobId = Type.String({ maxLength: 64, pattern: '^[A-Za-z_][A-Za-z0-9_-]*$' })
+import { JobId } from './schemas.ts'
 
 const AddBody = Type.Object(
   { userId: Type.Integer({ minimum: 1, maximum: 999_999_999 }), id: Type.Optional(JobId) },
   { additionalProperties: false },
 )
 
-/** Jobs that refresh a user behind the requests, on the connection that the cache uses, too. */
+/** Jobs behind the requests, on the connection that the cache uses, too. */
 export const jobRoutes: RouteGroup =
   ({ queue }) =>
   async (app) => {
-    app.post('/api/jobs', { schema: { body: AddBody } }, async (request, reply) => {
-      const id = await queue.add(request.body.userId, request.body.id)
+    app.post('/api/jobs', { schema: { body: AddBody } }, async ({ body }, reply) => {
+      const id = await queue.add('refresh', { userId: body.userId }, body.id)
       return reply.code(202).header('location', `/api/jobs/${id}`).send({ id })
     })
 

@@ -14,6 +14,9 @@ export const KeyPattern = Type.String({
   pattern: '^[A-Za-z0-9_*?][A-Za-z0-9_:.@/*?-]*$',
 })
 
+/** BullMQ takes no colon in an id and no id that looks like one of its own numbers. */
+export const JobId = Type.String({ maxLength: 64, pattern: '^[A-Za-z_][A-Za-z0-9_-]*$' })
+
 /** A user's number, in an address. */
 export const UserId = Type.String({ pattern: '^[1-9][0-9]{0,8}$' })
 
