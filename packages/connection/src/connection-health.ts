@@ -10,15 +10,18 @@ export async function connectionHealth(guard: Guard, closed: boolean): Promise<C
   let error: string | undefined = closed ? 'this connection was closed' : undefined
   let answered = 0
   await Promise.all(
-    servers.map(async ({ batcher }) => {
+    servers.map(async ({ batcher, link }) => {
       const askedAt = clock.now()
       try {
         await batcher.plain('ping', [], deadlineMs)
-        answered++
-        latency = Math.max(latency ?? 0, clock.now() - askedAt)
       } catch (caught) {
-        error ??= isCorralError(caught) ? caught.message : 'Redis did not answer'
+        if (!servesReads(caught, link.health)) {
+          error ??= isCorralError(caught) ? caught.message : 'Redis did not answer'
+          return
+        }
       }
+      answered++
+      latency = Math.max(latency ?? 0, clock.now() - askedAt)
     }),
   )
   const nodes: NodeHealth[] = servers.map(({ link }) => link.health)
@@ -39,4 +42,11 @@ export async function connectionHealth(guard: Guard, closed: boolean): Promise<C
     signals: { state, tracking },
     nodes,
   }
+}
+
+/** An ACL may forbid PING, and MISCONF refuses it together with the writes. */
+function servesReads(error: unknown, { read, write }: NodeHealth): boolean {
+  if (isCorralError(error, 'REDIS_REPLY')) return true
+  const refused = isCorralError(error, 'REDIS_UNAVAILABLE') && error.reason === 'refused'
+  return refused && read === 'closed' && write !== 'closed'
 }
