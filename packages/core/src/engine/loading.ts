@@ -5,6 +5,7 @@ import { checkSchema, describeIssues } from '../schema/standard-schema.ts'
 import { traceChannel, type CoreEvents } from '../trace.ts'
 import type { HeldLease } from './lease.ts'
 import { createLoadRun, type Load, type LoadRun } from './load.ts'
+import type { OutageBuffer } from './outage-buffer.ts'
 import type { Parts } from './parts.ts'
 import { startLoading, type Flight } from './single-flight.ts'
 import type { Writes } from './writes.ts'
@@ -71,12 +72,13 @@ export function createLoading(parts: Parts, writes: Writes): Loading {
     job: Job,
     lease: HeldLease | undefined,
     stale: unknown,
-    buffered = false,
+    buffer?: OutageBuffer,
   ): Promise<unknown> {
     const { key, redisKey, policy, flight } = job
     const loadRun = createLoadRun(key, policy, flight, stale)
     // Stamps that come while it loads are not among them, and so kill what it brings.
     const seen = stamps.seen(policy.tags)
+    const mark = buffer?.mark(redisKey) ?? 0
     const started = clock.now()
     flight.lease = lease
     startLoading(flight)
@@ -100,7 +102,7 @@ export function createLoading(parts: Parts, writes: Writes): Loading {
         lease?.giveBack(false)
         tellLoad(job, skipped ? 'skipped' : 'superseded', started)
       } else if (lease === undefined) {
-        if (buffered) outage?.keep(redisKey, tail, ttlMs)
+        buffer?.keep(redisKey, tail, ttlMs, mark)
         tellLoad(job, 'not-stored', started)
       } else store(job, lease, tail, physicalMs, started)
       return result
@@ -124,7 +126,7 @@ export function createLoading(parts: Parts, writes: Writes): Loading {
   async function withoutRedis(job: Job): Promise<unknown> {
     const { key, redisKey } = job
     const kept = outage?.get(redisKey)
-    if (kept === undefined) return run(job, undefined, undefined, outage !== undefined)
+    if (kept === undefined) return run(job, undefined, undefined, outage)
     counters.outageHits++
     if (outageHits.hasSubscribers) outageHits.publish({ source, namespace, key })
     return handedOut(job, kept)

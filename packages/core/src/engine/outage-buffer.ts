@@ -1,10 +1,14 @@
 import type { Clock } from '@corral/connection'
+import { createChangeCounts } from '../near/change-counts.ts'
 
 /** What was loaded while Redis was away, for a moment, to shield the source. */
 export interface OutageBuffer {
   /** The entry's text behind its times. */
   readonly get: (redisKey: string) => string | undefined
-  readonly keep: (redisKey: string, tail: string, ttlMs: number) => void
+  /** This moment, to be taken before a load begins. */
+  readonly mark: (redisKey: string) => number
+  /** Nothing is kept of a load that a change of the key, or of every key, has overtaken. */
+  readonly keep: (redisKey: string, tail: string, ttlMs: number, mark: number) => void
   readonly drop: (redisKey: string) => void
   readonly clear: () => void
 }
@@ -21,6 +25,7 @@ export function createOutageBuffer(
   mostEntries: number,
 ): OutageBuffer {
   const kept = new Map<string, Kept>()
+  const changes = createChangeCounts()
 
   return {
     get(redisKey) {
@@ -31,7 +36,9 @@ export function createOutageBuffer(
       kept.delete(redisKey)
       return undefined
     },
-    keep(redisKey, tail, ttlMs) {
+    mark: changes.mark,
+    keep(redisKey, tail, ttlMs, mark) {
+      if (changes.changedSince(redisKey, mark)) return
       kept.delete(redisKey)
       if (kept.size >= mostEntries) {
         const oldest = kept.keys().next()
@@ -39,7 +46,13 @@ export function createOutageBuffer(
       }
       kept.set(redisKey, { tail, until: clock.now() + Math.min(longestMs, ttlMs) })
     },
-    drop: (redisKey) => void kept.delete(redisKey),
-    clear: () => kept.clear(),
+    drop(redisKey) {
+      changes.note(redisKey)
+      kept.delete(redisKey)
+    },
+    clear() {
+      changes.noteAll()
+      kept.clear()
+    },
   }
 }

@@ -1,6 +1,8 @@
 import { assembleCache } from '../../assemble.ts'
+import { changingAny } from '../../engine/parts.ts'
 import type { Cache } from '../../cache.ts'
 import { resolveCacheOptions, type CacheOptions } from '../../options.ts'
+import { seamOf } from '../../seam.ts'
 import { createLocalStamps } from '../../stamps/local-stamp-book.ts'
 import { createMemoryTier } from '../../tiers/memory-tier.ts'
 import { createTestClock, type TestClock } from './test-clock.ts'
@@ -67,6 +69,7 @@ function withOutages(cache: Cache, memory: SwitchedMemory): Cache {
   /** What cannot be done now is done when Redis works again, as Corral's journal does. */
   async function orLater<T>(work: () => Promise<T>, failed: T): Promise<T> {
     if (memory.isReachable()) return work()
+    changingAny(seamOf(cache))
     memory.whenUp(() => void work())
     return failed
   }
