@@ -60,8 +60,10 @@ export function createCourier(deps: CourierDeps): Courier {
     const word = errorWord(error)
     if (word === 'NOSCRIPT') loaded = new Set()
     if (flight.settled || redirected) deps.crashed(flight, error)
-    else if (word === 'NOSCRIPT' && !whole && deps.writable()) dispatch(flight, true, false)
-    else if (ELSEWHERE.has(word) && deps.redirect !== undefined) dispatch(flight, true, true)
+    else if (word === 'NOSCRIPT' && !whole) {
+      if (deps.writable()) dispatch(flight, true, false)
+      else deps.crashed(flight, new Error('no way to send the text'))
+    } else if (ELSEWHERE.has(word) && deps.redirect !== undefined) dispatch(flight, true, true)
     else deps.crashed(flight, error)
   }
 

@@ -396,3 +396,16 @@ it('is idle when the last call knows', async () => {
   await clock.advance(100)
   expect(idle).toBe(true)
 })
+
+it('calls a script lost whose text was asked for when the socket was dead already', async () => {
+  const { client, ask, clock, tellTime, tick } = setUp()
+  await tellTime()
+  ask('bump', 'grow')
+  client.named('eval')[0]?.resolve(1)
+  await tick()
+  const told = ask('bump', 'grow')
+  client.stream.writable = false
+  client.named('evalsha')[0]?.reject(replyError('NOSCRIPT No matching script'))
+  await clock.advance(200)
+  expect(told.error).toMatchObject({ code: 'REDIS_UNAVAILABLE', reason: 'connection-lost' })
+})
