@@ -1,7 +1,9 @@
+import { isCorralError, type CorralError } from '@corral/connection'
 import { leaseToken } from '../protocol/lease-token.ts'
+import { refreshLeaseKey } from '../protocol/protocol-keys.ts'
 import { entryIdentity, type DecodedEntry } from '../protocol/wire-entry.ts'
 import { traceChannel, type CoreEvents } from '../trace.ts'
-import { holdLease } from './held-lease.ts'
+import { giveBackUnheard, holdLease } from './held-lease.ts'
 import type { HeldLease } from './lease.ts'
 import type { Job } from './loading.ts'
 import type { Parts } from './parts.ts'
@@ -52,6 +54,19 @@ export function createClaims(parts: Parts, reads: Reads): MakeClaim {
       : tier.refresh(redisKey, token, leaseMs, place.beside)
   }
 
+  async function askOnce(redisKey: string, token: string, leaseMs: number, place: Place) {
+    try {
+      return await ask(redisKey, token, leaseMs, place)
+    } catch (error) {
+      if (isCorralError(error, 'REDIS_UNAVAILABLE') && wasSent(error)) {
+        const leaseKey = place.beside === undefined ? redisKey : refreshLeaseKey(redisKey)
+        const again = (): ReturnType<typeof ask> => ask(redisKey, token, leaseMs, place)
+        giveBackUnheard(parts, leaseKey, token, leaseMs, again)
+      }
+      throw error
+    }
+  }
+
   return async function claim(job, found, patient) {
     const { key, redisKey, policy, flight } = job
     let place = placeOf(found)
@@ -67,7 +82,7 @@ export function createClaims(parts: Parts, reads: Reads): MakeClaim {
       // Before Redis is asked: a change between its answer and the wait is then not slept through.
       const mark = wake.mark(redisKey)
       const token = leaseToken()
-      const reply = await ask(redisKey, token, policy.leaseMs, place)
+      const reply = await askOnce(redisKey, token, policy.leaseMs, place)
       if (reply.status === 'held') {
         told('lease')
         const grant = { token, at: reply.at }
@@ -105,6 +120,11 @@ export function createClaims(parts: Parts, reads: Reads): MakeClaim {
     told('failed')
     return { kind: 'alone' }
   }
+}
+
+/** It may have been done: only the answer is missing. */
+function wasSent({ reason }: CorralError): boolean {
+  return reason === 'deadline' || reason === 'connection-lost'
 }
 
 function placeOf({ entry, missed, text }: Found): Place {

@@ -46,11 +46,17 @@ export function holdLease(
     )
   }
 
-  /** Redis is away for less than a lease: nobody is to wait for one that nobody holds. */
+  const leave = (): Promise<unknown> => tier.remove(leaseKey, own)
+
+  /** Redis may be away for less than a lease. */
   function leaveLater(error: unknown): void {
-    if (isCorralError(error, 'REDIS_UNAVAILABLE')) {
-      untilHeard(clock, endsAt, () => tier.remove(leaseKey, own))
-    }
+    if (isCorralError(error, 'REDIS_UNAVAILABLE')) untilHeard(clock, endsAt, leave)
+  }
+
+  /** Nobody is to wait for a lease that nobody holds. */
+  function notStored(reason: unknown): void {
+    if (isCorralError(reason, 'REDIS_UNAVAILABLE')) leaveLater(reason)
+    else leave().catch(leaveLater)
   }
 
   function end(): void {
@@ -66,7 +72,7 @@ export function holdLease(
       const given = { redisKey, identity: entry ?? own, ttlMs, at, tail, beside }
       // oxlint-disable-next-line unicorn/no-array-fill-with-reference-type -- it is no array
       const stored = tier.fill(given)
-      stored.catch(leaveLater)
+      stored.catch(notStored)
       return stored
     },
     giveBack(failed) {
@@ -86,6 +92,24 @@ export function holdLease(
   leases.add(lease)
   arm()
   return lease
+}
+
+/**
+ * Gives back a lease that was asked for and perhaps granted: the answer did not come.
+ *
+ * @param ask asks for it once more, with the same token; then it is known when it was granted
+ */
+export function giveBackUnheard(
+  { tier, clock }: Pick<Parts, 'tier' | 'clock'>,
+  leaseKey: string,
+  token: string,
+  leaseMs: number,
+  ask: () => Promise<{ readonly status: string; readonly at?: number }>,
+): void {
+  untilHeard(clock, clock.now() + leaseMs, async () => {
+    const { status, at } = await ask()
+    if (status === 'held' && at !== undefined) await tier.remove(leaseKey, leaseText(token, at))
+  })
 }
 
 /** Says something again until Redis has heard it, or it is of no use any more. Does not reject. */
