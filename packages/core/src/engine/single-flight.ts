@@ -34,7 +34,9 @@ export interface SingleFlight {
   readonly end: (key: string, flight: Flight) => void
   /** The key is being set or deleted: who asks from now on must not get the older value. */
   readonly supersede: (key: string) => void
-  /** As `supersede` for every key, but what is loaded may be stored: its stamps tell whether it is old. */
+  /** The key was set: who asks from now on must not wait for what began before that. */
+  readonly detach: (key: string) => void
+  /** As `detach` for every key: what is loaded may be stored, its lease or its stamps tell whether it is old. */
   readonly detachAll: () => void
   /** One caller leaves, and takes what it waited for with it if it was the last. */
   readonly leave: (key: string, flight: Flight, reason: unknown) => void
@@ -77,6 +79,8 @@ export function createSingleFlight(): SingleFlight {
       flight.superseded = true
       flights.delete(key)
     },
+
+    detach: (key) => void flights.delete(key),
 
     detachAll: () => flights.clear(),
 

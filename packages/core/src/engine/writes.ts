@@ -45,7 +45,7 @@ export interface Writes {
 export function createWrites(parts: Parts, resolve: ResolveCall): Writes {
   const { source, namespace, keyspace, tier, clock, codec, stamps, watermark, journal, near } =
     parts
-  const { counters, failures } = parts
+  const { counters, failures, flights } = parts
 
   function told(key: string, stored: boolean, size: number, ttlMs: number, since: number): boolean {
     if (stored) counters.sets++
@@ -83,8 +83,9 @@ export function createWrites(parts: Parts, resolve: ResolveCall): Writes {
   }
 
   function settle(redisKey: string, began: number): void {
-    // A read may have overtaken the write on its way.
+    // A read may have overtaken the write on its way, and a load may have begun with what it found.
     near?.drop(redisKey)
+    flights.detach(redisKey)
     journal.settleKey(redisKey, began)
   }
 
