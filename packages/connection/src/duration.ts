@@ -8,7 +8,8 @@ export type Duration = number | StringValue
 
 /** Shows what was received without dumping a large or secret value into a message. */
 export function describeValue(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
+  if (typeof value === 'string')
+    return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
   if (typeof value === 'bigint') return `${value}n`
   if (value === null || typeof value !== 'object') return String(value)
   return Array.isArray(value) ? 'an array' : 'an object'
@@ -59,7 +60,11 @@ export function toMilliseconds(value: Duration, option: string): number {
  */
 export function toShortMilliseconds(value: Duration, option: string): number {
   if (typeof value === 'number' && value > 60) {
-    throw wrong(option, `a number is seconds and must not be over 60; did you mean '${value}ms'?`, value)
+    throw wrong(
+      option,
+      `a number is seconds and must not be over 60; did you mean '${value}ms'?`,
+      value,
+    )
   }
   return toMilliseconds(value, option)
 }

@@ -23,7 +23,11 @@ export interface ConnectionEvents {
     readonly outcome: 'ok' | 'error' | 'deadline' | 'lost'
   }
   /** The signal connection was armed, lost or closed. */
-  'corral:connection:signals': { readonly state: string; readonly node?: string; readonly reason?: string }
+  'corral:connection:signals': {
+    readonly state: string
+    readonly node?: string
+    readonly reason?: string
+  }
   /** Something the owner of the connection should know; see `onWarning`. */
   'corral:connection:warning': { readonly code: string; readonly message: string }
 }
