@@ -1,4 +1,4 @@
-import { isCorralError } from '@corral/connection'
+import { describeValue, isCorralError } from '@corral/connection'
 import type { Ttl } from '../entry/ttl.ts'
 import { leaseTimeout } from '../errors.ts'
 import type { GetOrSetOptions, Policy, ResolveCall } from '../policy.ts'
@@ -7,7 +7,7 @@ import { isUntouchable, type MakeClaim } from './claim.ts'
 import type { Load } from './load.ts'
 import type { Job, Loading } from './loading.ts'
 import type { Parts } from './parts.ts'
-import { fallbackOf, waitFor } from './patience.ts'
+import { waitFor } from './patience.ts'
 import type { Found, Reads } from './reads.ts'
 import type { Refreshing } from './refreshing.ts'
 import type { Flight } from './single-flight.ts'
@@ -38,8 +38,8 @@ export type Obtain = (
  *    anew behind it.
  * 4. On a miss one process takes the lease, loads, and stores where its lease still stands. The others
  *    take a value inside `staleIfError`, or wait for the one who loads.
- * 5. When loading fails, a value inside `staleIfError` stands in, then the fallback; else the error
- *    reaches all who share the flight. Nothing is stored.
+ * 5. When loading fails, a value inside `staleIfError` stands in; else the error reaches all who share
+ *    the flight, but those who have a fallback. Nothing is stored.
  * 6. Everybody gets what the next reader will get: the decoded copy.
  */
 export function createObtain(
@@ -91,7 +91,8 @@ export function createObtain(
     } catch (error) {
       // Before the load began it is Redis that failed, under `onError: 'throw'`.
       if (flight.abandoned !== undefined || !flight.loading) throw error
-      return flight.stale === undefined ? fallbackOf(policy, error) : serveStale(flight)
+      if (flight.stale === undefined) throw error
+      return serveStale(flight)
     } finally {
       flights.end(redisKey, flight)
     }
@@ -143,9 +144,15 @@ export function createObtain(
       if (value !== undefined) return Promise.resolve(value)
     }
     let flight = flights.find(redisKey)
-    if (flight === undefined || (forceFresh && (flight.loading || !flight.forced))) {
+    const checked = policy.schema !== undefined
+    if (
+      flight === undefined ||
+      (checked && !flight.checked) ||
+      (forceFresh && (flight.loading || !flight.forced))
+    ) {
       flight = flights.begin(redisKey)
       flight.forced = forceFresh
+      flight.checked = checked
       flight.result = fly({ key, redisKey, load, policy, flight, gathered, behind: false })
     } else {
       counters.coalesced++
@@ -160,6 +167,9 @@ export function createGetOrSet(parts: Parts, resolve: ResolveCall, obtain: Obtai
   const { keyspace } = parts
   return function getOrSet(key, load, options) {
     try {
+      if (typeof load !== 'function') {
+        throw new TypeError(`load: must be a function, received ${describeValue(load)}`)
+      }
       return obtain(key, keyspace.key(key), load, resolve(options), false)
     } catch (error) {
       return Promise.reject(error)

@@ -20,8 +20,14 @@ export function waitFor(
   const timed = softMs !== Infinity || hardMs !== Infinity
   if (signal === undefined) {
     flight.callers = Infinity
-    if (!timed) return flight.result
+    if (!timed) return policy.fallback === undefined ? flight.result : flight.result.catch(instead)
   } else flight.callers += 1
+
+  /** Nothing stands in for Redis under `onError: 'throw'`, nor for a call that was given up. */
+  function instead(error: unknown): unknown {
+    if (flight.abandoned !== undefined || !flight.loading) throw error
+    return fallbackOf(policy, error)
+  }
 
   return new Promise((resolve, reject) => {
     let timers: TimerHandle[] = []
@@ -72,8 +78,13 @@ export function waitFor(
       (value) => {
         if (end()) resolve(value)
       },
-      (error: Error) => {
-        if (end()) reject(error)
+      (error: unknown) => {
+        if (!end()) return
+        try {
+          resolve(instead(error))
+        } catch (failure) {
+          reject(failure)
+        }
       },
     )
   })

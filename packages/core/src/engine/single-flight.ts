@@ -12,6 +12,8 @@ export interface Flight {
   stale: DecodedEntry | undefined
   /** It loads whatever is there. */
   forced: boolean
+  /** What it brings is checked by a schema. */
+  checked: boolean
   /** How many wait that can leave; `Infinity` once somebody waits who cannot. */
   callers: number
   /** Made when the loader first asks for its signal. */
@@ -61,6 +63,7 @@ export function createSingleFlight(): SingleFlight {
         loading: false,
         stale: undefined,
         forced: false,
+        checked: false,
         callers: 0,
         abort: undefined,
         abandoned: undefined,
