@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { ConfigError, readConfig } from './config.ts'
 
@@ -76,5 +77,41 @@ describe('readConfig', () => {
     const [problem] = problemsOf({ ...good, [name]: value })
     expect(problem).toContain(name)
     expect(problem).not.toContain('canary')
+  })
+})
+
+describe('what is written about the variables', () => {
+  const text = (path: string): Promise<string> => readFile(new URL(path, import.meta.url), 'utf8')
+
+  /** Every variable that is asked for. */
+  function namesRead(): string[] {
+    const names = new Set<string>()
+    const env = new Proxy<Record<string, string>>(good, {
+      get(target, name) {
+        names.add(String(name))
+        return target[String(name)]
+      },
+    })
+    readConfig(env)
+    return [...names].toSorted()
+  }
+
+  it('names each in .env.example, where what is set is the default', async () => {
+    const lines = (await text('../.env.example')).matchAll(/^(# )?([A-Z_]+)=(.*)$/gm)
+    const named = [...lines].map(([, comment, name = '', value = '']) => ({ comment, name, value }))
+    expect(named.map(({ name }) => name).toSorted()).toEqual(namesRead())
+    const set = named.filter(({ comment }) => comment === undefined)
+    const example = Object.fromEntries(set.map(({ name, value }) => [name, value]))
+    expect(readConfig({ ...example, ...good })).toEqual(readConfig(good))
+  })
+
+  it('names each in the README, with its default', async () => {
+    const rows = (await text('../README.md')).matchAll(/^\| `([A-Z_]+)` +\| (.+?) +\| /gm)
+    const defaults = [...rows].map(([, name = '', shown = '']) => ({ name, shown }))
+    expect(defaults.map(({ name }) => name).toSorted()).toEqual(namesRead())
+    const plain = defaults.filter(({ shown }) => /^`[^`]*`$/.test(shown))
+    expect(plain.length).toBeGreaterThan(10)
+    const written = Object.fromEntries(plain.map(({ name, shown }) => [name, shown.slice(1, -1)]))
+    expect(readConfig({ ...written, ...good })).toEqual(readConfig(good))
   })
 })

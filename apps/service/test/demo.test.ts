@@ -10,10 +10,10 @@ function startDemo(env: Record<string, string>, ...args: string[]) {
   return spawnProgram('demo/main.ts', { CORRAL_TEST_REDIS: 'binary', ...env }, args)
 }
 
-/** The figures of a line of the demo's tables. */
-function cells(output: string, label: string): string[] {
-  const line = output.split('\n').find((one) => one.startsWith(`  ${label}  `))
-  return (line ?? '')
+/** The figures of a line of the demo's tables; of the second line with this label, and so on. */
+function cells(output: string, label: string, occurrence = 0): string[] {
+  const lines = output.split('\n').filter((one) => one.startsWith(`  ${label}  `))
+  return (lines[occurrence] ?? '')
     .slice(2 + label.length)
     .trim()
     .split(/ {2,}/)
@@ -53,6 +53,11 @@ describe('the demo', () => {
       expect(queriesWithout).toBeGreaterThanOrEqual(withoutCache ?? Infinity)
       expect(queriesWith).toBeLessThan(queriesWithout ?? 0)
       expect(number(cells(output, 'cache hit rate')[1])).toBeGreaterThan(80)
+      expect(cells(output, 'callers answered')).toEqual(['2,000 of 2,000'])
+      expect(cells(output, 'queries at the source', 1)).toEqual(['1'])
+      expect(cells(output, 'writes seen')).toEqual(['80 of 80'])
+      expect(number(cells(output, 'until the new value was read p50')[0])).toBeLessThan(150)
+      expect(number(cells(output, 'answered without asking Redis')[0])).toBeGreaterThan(50)
       expect(number(cells(output, 'requests meanwhile')[0])).toBeGreaterThan(100)
       expect(cells(output, 'failed')).toEqual(['0'])
       expect(number(cells(output, 'first cache hit after the thaw')[0])).toBeLessThan(1000)

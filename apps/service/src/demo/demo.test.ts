@@ -3,6 +3,8 @@ import { createPopularity } from './popularity.ts'
 import { quantile, type Sample } from './samples.ts'
 import { createScreen } from './screen.ts'
 import { milliseconds, percent, tableLines } from './table.ts'
+import { faultsOfFollow, type Follow } from './follow.ts'
+import { faultsOfStampede, type Stampede } from './stampede.ts'
 import { faultsOf } from './verdict.ts'
 import type { Run } from './compare.ts'
 import type { Freeze } from './freeze.ts'
@@ -112,5 +114,58 @@ describe('the verdict', () => {
     ['1 jobs were lost in the freeze', run, { ...frozen, jobsDone: 2 }],
   ])('tells: %s', (fault, bad, badFreeze) => {
     expect(faultsOf([bad], badFreeze)).toEqual([fault])
+  })
+})
+
+describe('what is said of a stampede', () => {
+  const good: Stampede = {
+    processes: 4,
+    callers: 3,
+    took: [40, 41, 42],
+    queries: 1,
+    loads: 1,
+    values: 1,
+    errors: [],
+  }
+
+  it('is nothing when one query served all', () => {
+    expect(faultsOfStampede(good)).toEqual([])
+  })
+
+  it.each<[string, Partial<Stampede>]>([
+    ['the stampede made 2 queries', { queries: 2 }],
+    ['the stampede made 0 queries', { queries: 0 }],
+    ['1 callers of the stampede got no value: no answer', { took: [1, 2], errors: ['no answer'] }],
+    ['the callers of the stampede got 2 different values', { values: 2 }],
+  ])('is: %s', (fault, change) => {
+    expect(faultsOfStampede({ ...good, ...change })).toEqual([fault])
+  })
+})
+
+describe('what is said of copies', () => {
+  const good: Follow = {
+    writer: 'redis-cli',
+    processes: 2,
+    writes: 2,
+    took: [3, 4, 5, 6],
+    reads: 100,
+    near: 95,
+    serviceFollowed: true,
+  }
+
+  it('is nothing when they followed', () => {
+    expect(faultsOfFollow(good)).toEqual([])
+  })
+
+  it.each<[string, Partial<Follow>]>([
+    ['1 writes by redis-cli were not seen', { took: [3, 4, 5] }],
+    [
+      'writes by redis-cli were seen after 900 ms, half of the time',
+      { took: [900, 900, 950, 950] },
+    ],
+    ['most reads asked Redis in spite of the near cache', { near: 10 }],
+    ['the service did not see the last write by redis-cli', { serviceFollowed: false }],
+  ])('is: %s', (fault, change) => {
+    expect(faultsOfFollow({ ...good, ...change })).toEqual([fault])
   })
 })

@@ -95,7 +95,13 @@ export function freezeReport(result: Freeze): string[] {
   return tableLines([
     ['requests meanwhile', count(during.length)],
     ['answered from the source', count(source)],
-    ['answered from the cache', count(countFrom(answered, 'cache'))],
+    [
+      'answered by copies until it was noticed',
+      count(
+        countFrom(answered, 'cache') + countFrom(answered, 'near') + countFrom(answered, 'stale'),
+      ),
+    ],
+    ['answered by the last second of loads', count(countFrom(answered, 'buffer'))],
     ['failed', count(result.failures)],
     ['response time p50', milliseconds(quantile(took, 0.5))],
     ['response time p99', milliseconds(quantile(took, 0.99))],

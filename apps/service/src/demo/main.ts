@@ -1,22 +1,29 @@
 import { randomBytes } from 'node:crypto'
 import process from 'node:process'
+import { startCallers } from './callers.ts'
 import { comparison, POPULAR_USERS, run } from './compare.ts'
 import { findRedis } from './demo-redis.ts'
+import { faultsOfFollow, follow, followReport } from './follow.ts'
+import { openForeignWriter } from './foreign-writer.ts'
 import { freeze, freezeReport, type Freeze } from './freeze.ts'
 import { createHttpClient } from './http-client.ts'
 import { createScreen } from './screen.ts'
 import { startService } from './service-process.ts'
+import { faultsOfStampede, stampede, stampedeReport } from './stampede.ts'
 import { faultsOf } from './verdict.ts'
+import { warm } from './warm.ts'
 
 /*
  * Shows what Corral does: real requests and real jobs against the real service, without and with
- * the cache, and with a Redis that stops answering. Every figure is measured. `--once` ends after
+ * the cache; a stampede from several processes; copies in them that follow what redis-cli writes;
+ * and a Redis that stops answering. Every figure is measured. `--once` ends after
  * the report, with a status that says whether all went well; otherwise the service goes on.
  */
 
 const USERS = 5000
 const LATENCY_MS = 30
 const POOL = 20
+const PROCESSES = 4
 const once = process.argv.includes('--once')
 const screen = createScreen(process.stdout, process.env)
 const INTERRUPTED = new Error('interrupted')
@@ -70,6 +77,12 @@ async function demo(): Promise<number> {
   })
   const client = createHttpClient(service.url, apiKey)
   undo.push(async () => client.close())
+  const callers = startCallers(PROCESSES, {
+    REDIS_URL: redis.url,
+    CACHE_NAMESPACE: name,
+    SERVICE_URL: service.url,
+  })
+  undo.push(() => callers.stop())
 
   screen.line(
     screen.bold('Corral: a Fastify service, its BullMQ worker and its cache on one Redis client'),
@@ -90,8 +103,7 @@ async function demo(): Promise<number> {
   })
   screen.progress('Warming the cache')
   const keys = Array.from({ length: POPULAR_USERS / 2 }, (_, index) => `user:${index + 1}`)
-  const warmed = await client.send('POST', '/api/cache/warm', { body: { keys } })
-  if (warmed.status !== 200) throw new Error(`/api/cache/warm answered ${warmed.status}`)
+  await warm(client, keys, (detail) => screen.progress('Warming the cache', detail), signal)
   const cached = await run({ ...common, stage: 'Load with the cache', durationMs: 3000 })
 
   screen.line(screen.bold('The same load, without and with the cache'))
@@ -100,11 +112,32 @@ async function demo(): Promise<number> {
   if (connections !== undefined) {
     screen.line(
       screen.dim(
-        `  Redis connections of the service, queue, worker and cache together: ${connections}`,
+        `  Redis connections of the service: queue, cache and locks, the worker's, signals: ${connections}`,
       ),
     )
   }
   screen.line()
+
+  const rush = await stampede({ ...common, callers })
+  screen.line(
+    screen.bold(
+      `A stampede: ${rush.callers.toLocaleString('en-US')} callers in ${rush.processes} processes want one user that nobody has cached`,
+    ),
+  )
+  for (const line of stampedeReport(rush)) screen.line(line)
+  screen.line()
+
+  const writer = await openForeignWriter(redis.url)
+  undo.push(() => writer.close())
+  const followed = await follow({ ...common, callers, namespace: name, writer })
+  screen.line(
+    screen.bold(
+      `Copies in ${followed.processes} processes while ${followed.writer} writes ${followed.writes} times`,
+    ),
+  )
+  for (const line of followReport(followed)) screen.line(line)
+  screen.line()
+  await Promise.all([writer.close(), callers.stop()])
 
   let frozen: Freeze | undefined
   if (redis.freezer === undefined) {
@@ -119,7 +152,11 @@ async function demo(): Promise<number> {
   }
   screen.line()
 
-  const faults = faultsOf([without, cached], frozen)
+  const faults = [
+    ...faultsOf([without, cached], frozen),
+    ...faultsOfStampede(rush),
+    ...faultsOfFollow(followed),
+  ]
   for (const fault of faults) screen.line(screen.bad(`FAILED: ${fault}`))
   if (faults.length === 0) screen.line(screen.good('All requests answered, all jobs done.'))
 

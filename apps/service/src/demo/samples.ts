@@ -6,7 +6,7 @@ export interface Sample {
   readonly took: number
   /** HTTP status; 0 when there was no answer at all. */
   readonly status: number
-  /** The `x-cache` header: `cache`, `source` or `shared`. */
+  /** The `x-cache` header: an `Origin` of the reader. */
   readonly from: string
 }
 
