@@ -82,7 +82,7 @@ export function assembleCache(resolved: ResolvedCacheOptions, shared?: LocalStor
     failures,
     flights: createSingleFlight(),
     refreshes: createSingleFlight(),
-    slots: createLoadSlots(resolved.maxLoads),
+    slots: createLoadSlots(resolved.maxLoads, clock),
     leases: new Set(),
     outage: outage && createOutageBuffer(clock, outage.ttlMs, outage.maxEntries),
     inBackground,

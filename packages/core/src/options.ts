@@ -61,7 +61,12 @@ export interface CacheOptions extends PolicyOptions {
   readonly near?: NearOptions
   /** What a call does when Redis cannot answer. @defaultValue 'degrade' */
   readonly onError?: OnError
-  /** Most loaders that run at once in this cache; the others wait in line. 1 to 100 000. @defaultValue 64 */
+  /**
+   * Most loaders that run at once in this cache; the others wait in line. 1 to 100 000. While none ends
+   * for a second, one more is let in, up to as many again: loaders may wait for each other's loads.
+   *
+   * @defaultValue 64
+   */
   readonly maxLoads?: number
   /** What shields the source while Redis is away; `false` for nothing. @defaultValue 1 s, 1,000 entries */
   readonly outageBuffer?: OutageBufferOptions | false
