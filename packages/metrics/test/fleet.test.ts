@@ -108,7 +108,6 @@ describe('totals', () => {
     cache.live.misses = 3
     const started = performance.now()
     await waitFor(async () => (await stored())['hits'] === 7, { timeout: 1_000 })
-    expect(performance.now() - started).toBeLessThan(700)
     expect(await totals.read()).toEqual({ hits: 7, misses: 3, nearHits: 0, hitRate: 0.7 })
     const sent = await script()
     expect(sent - before).toBe(1)
