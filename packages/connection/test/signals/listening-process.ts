@@ -17,5 +17,5 @@ const signals = createSignals({
 })
 signals.watch('own::', { keys() {}, flush() {}, state() {} })
 await signals.whenOn(5000)
-console.log(signals.state)
+process.stdout.write(signals.state)
 await client.quit()
