@@ -40,11 +40,15 @@ export function assembleCache(resolved: ResolvedCacheOptions, shared?: LocalStor
   const counters = createCounters()
   const children = new Set<Cache>()
 
-  function* childPrefixes(): Generator<string> {
+  function* below(): Generator<Parts> {
     for (const child of children) {
-      yield `${child.namespace}::`
-      yield* seamOf(child).childPrefixes()
+      const seam = seamOf(child)
+      yield seam
+      yield* seam.below()
     }
+  }
+  function* childPrefixes(): Generator<string> {
+    for (const { keyspace } of below()) yield keyspace.prefix
   }
 
   const failures = createFailures(source, counters, resolved.degrade, () => ground.watermark.full())
@@ -135,7 +139,7 @@ export function assembleCache(resolved: ResolvedCacheOptions, shared?: LocalStor
     ...removals,
     getOrSet: getOrSet as Cache['getOrSet'],
     getOrSetMany: createGetOrSetMany(parts, resolve, obtain) as Cache['getOrSetMany'],
-    ...createInvalidating(parts, ground.invalidation),
+    ...createInvalidating(parts, below, ground.invalidation),
     ...createCounting(extras),
     ...createStructures(extras),
     warm: (entries, options) => warm(warmOne, entries, options),
@@ -150,6 +154,6 @@ export function assembleCache(resolved: ResolvedCacheOptions, shared?: LocalStor
     close,
     [Symbol.asyncDispose]: close,
   }
-  keepSeam(cache, { ...parts, connection, resolved, obtain, writes, childPrefixes })
+  keepSeam(cache, { ...parts, connection, resolved, obtain, writes, below })
   return cache
 }

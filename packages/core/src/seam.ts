@@ -16,8 +16,8 @@ export interface CacheSeam extends Parts {
   /** `getOrSet` with a Redis key and options that were checked. */
   readonly obtain: Obtain
   readonly writes: Writes
-  /** `<namespace>::` of each cache made by `child`, and of theirs. */
-  readonly childPrefixes: () => Iterable<string>
+  /** Each cache made by `child`, and theirs. */
+  readonly below: () => Iterable<Parts>
 }
 
 const seams = new WeakMap<Cache, CacheSeam>()

@@ -21,24 +21,43 @@ export interface Invalidation {
   readonly keys: (pattern?: string) => AsyncIterable<string>
 }
 
-/** Adds to an {@link Invalidation} what concerns calls that are under way, and tells listeners. */
-export function createInvalidating(parts: Parts, invalidation: Invalidation): Invalidation {
+/**
+ * Adds to an {@link Invalidation} what concerns calls that are under way, and tells listeners.
+ *
+ * @param below the caches that `clear({ deep: true })` clears as well
+ */
+export function createInvalidating(
+  parts: Parts,
+  below: () => Iterable<Parts>,
+  invalidation: Invalidation,
+): Invalidation {
   const { source, namespace, clock } = parts
+
+  function changingAll(deep: boolean): void {
+    changingAny(parts)
+    if (!deep) return
+    for (const child of below()) {
+      changingAny(child)
+      // What stands there without a time answers to no stamp.
+      child.near?.clear()
+    }
+  }
 
   async function run<T>(
     kind: CoreEvents['corral:core:invalidate']['kind'],
     work: () => Promise<T>,
+    deep = false,
   ): Promise<T> {
     const started = clock.now()
     let acknowledged = false
     // Calls from now on share no older load; nor do those after it is known to be in force.
-    changingAny(parts)
+    changingAll(deep)
     try {
       const result = await work()
       acknowledged = result !== false
       return result
     } finally {
-      changingAny(parts)
+      changingAll(deep)
       if (invalidations.hasSubscribers) {
         const duration = clock.now() - started
         invalidations.publish({ source, namespace, kind, acknowledged, duration })
@@ -51,7 +70,7 @@ export function createInvalidating(parts: Parts, invalidation: Invalidation): In
       checkTags(tags)
       return tags.length === 0 || run('tags', () => invalidation.invalidateTags(tags))
     },
-    clear: (options) => run('clear', () => invalidation.clear(options)),
+    clear: (options) => run('clear', () => invalidation.clear(options), options?.deep),
     deletePattern: (pattern) => run('pattern', () => invalidation.deletePattern(pattern)),
     keys: (pattern) => invalidation.keys(pattern),
   }
