@@ -24,7 +24,7 @@ export async function otherBlockFaults(blocks: readonly Block[]): Promise<readon
     if (block.mark?.kind === 'no-check') continue
     const where = `${relative(root, block.file)}:${block.line}`
     if (block.language === 'json') faults.push(...jsonFaults(where, block.code))
-    else if (block.language === 'bash') faults.push(...(await bashFaults(where, block.code)))
+    else if (block.language === 'bash') faults.push(...(await bashFaults(where, block)))
     else if (block.language !== 'ts' && block.language !== 'js' && !SHOWN.has(block.language))
       faults.push(`${where}: nobody checks blocks of ${block.language}`)
   }
@@ -40,11 +40,16 @@ function jsonFaults(where: string, code: string): readonly string[] {
   }
 }
 
-async function bashFaults(where: string, code: string): Promise<readonly string[]> {
+async function bashFaults(where: string, { code, file }: Block): Promise<readonly string[]> {
   const { status, output } = await run('bash', ['-n', '-c', code], { cwd: root })
   if (status !== 0) return [`${where}: ${output.trim()}`]
 
-  const scripts = readManifest(join(root, 'package.json')).scripts ?? {}
+  // A member's own README may tell to run its scripts in its folder.
+  const home = workspaceMembers().find(({ folder }) => file.startsWith(`${folder}/`))
+  const scripts = {
+    ...readManifest(join(root, 'package.json')).scripts,
+    ...home?.manifest.scripts,
+  }
   const members = new Set(workspaceMembers().map((member) => member.name))
   const faults: string[] = []
   for (const line of code.split('\n')) {
