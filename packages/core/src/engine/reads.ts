@@ -1,4 +1,4 @@
-import { isFresh, readEntry, type MissReason } from '../entry/read-entry.ts'
+import { isFresh, lifeMs, readEntry, type MissReason } from '../entry/read-entry.ts'
 import type { NearEntry, Ticket } from '../near/near-tier.ts'
 import { entryIdentity, type DecodedEntry } from '../protocol/wire-entry.ts'
 import { checkSchema, type StandardSchema } from '../schema/standard-schema.ts'
@@ -144,6 +144,8 @@ export function createReads(parts: Parts): Reads {
   ): Found | Promise<Found> {
     const entry = readEntry(text, redisKey, now, codec)
     if (typeof entry === 'string') return notFound(missed(redisKey, text, entry), text)
+    // Whoever stamps its tags here may never have written one that lives so long.
+    if (entry.tags.length > 0) stamps.noteTtl(lifeMs(entry))
     const verdict = stamps.verdict(entry)
     if (verdict === 'unknown' || schema !== undefined) {
       return judgeSlowly(redisKey, entry, text, schema, ticket)

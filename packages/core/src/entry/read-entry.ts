@@ -62,3 +62,8 @@ export function isFresh(
 ): boolean {
   return freshUntil === undefined || freshUntil === expires || now(redisKey) < freshUntil
 }
+
+/** How long an entry lives from where its load began; `Infinity` without an end. */
+export function lifeMs({ expires, loadedAt }: DecodedEntry): number {
+  return expires === undefined ? Infinity : expires - (loadedAt ?? 0) / 1_000
+}
