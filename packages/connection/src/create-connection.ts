@@ -8,7 +8,7 @@ import {
   requireValue,
 } from './call-input.ts'
 import type { BulkOptions, CallOptions, Connection, ConnectionOptions } from './connection.ts'
-import { CorralError } from './errors.ts'
+import { CorralError, unavailable } from './errors.ts'
 import { inSlices, type Partial } from './guard/bulk.ts'
 import { connectionHealth } from './connection-health.ts'
 import type { Lease } from './registry.ts'
@@ -30,6 +30,7 @@ export function createConnection(lease: Lease): Connection {
   /** How many calls our own bounds have room for. */
   const room = options.maxPending + options.maxQueued
   let closed = false
+  const listening = new Set<() => void>()
   let closing: Promise<void> | undefined
 
   function durationOf(call: CallOptions | undefined): number {
@@ -119,6 +120,17 @@ export function createConnection(lease: Lease): Connection {
       : server.batcher.scriptEach(script, key, slot, args, durationOf(call))
   }
 
+  /** What this handle listens to ends with it, also while others use the same guard. */
+  function whileOpen(unsubscribe: () => void): () => void {
+    const stop = (): void => {
+      listening.delete(stop)
+      unsubscribe()
+    }
+    listening.add(stop)
+    if (closed) stop()
+    return stop
+  }
+
   async function masters(): Promise<readonly Server[]> {
     if (closed) throw closedError()
     if (guard.router === undefined || guard.router.settling !== undefined)
@@ -131,7 +143,12 @@ export function createConnection(lease: Lease): Connection {
     call: (CallOptions & { readonly count?: number }) | undefined,
   ): AsyncIterable<string[]> {
     const count = call?.count ?? 100
-    for (const server of await masters()) {
+    const servers = await masters()
+    if (guard.router?.complete === false) {
+      // Who scans to delete must not take a part for the whole.
+      throw unavailable('not-ready', 'SCAN: a part of the cluster has no master now')
+    }
+    for (const server of servers) {
       let cursor = '0'
       do {
         if (closed) throw closedError()
@@ -217,10 +234,18 @@ export function createConnection(lease: Lease): Connection {
       })
       return new Map(await Promise.all(all))
     },
-    get signals() {
-      return guard.signals
+    signals: {
+      get state() {
+        return guard.signals.state
+      },
+      get tracking() {
+        return guard.signals.tracking
+      },
+      watch: (prefix, listener) => whileOpen(guard.signals.watch(prefix, listener)),
+      subscribe: (channel, listener) => whileOpen(guard.signals.subscribe(channel, listener)),
+      whenOn: (timeoutMs) => guard.signals.whenOn(timeoutMs),
     },
-    onAvailability: (listener) => guard.onAvailability(listener),
+    onAvailability: (listener) => whileOpen(guard.onAvailability(listener)),
     health: () => connectionHealth(guard, closed),
     isolate: () => guard.isolate(true),
     reset: () => {
@@ -229,6 +254,7 @@ export function createConnection(lease: Lease): Connection {
     },
     close() {
       closed = true
+      for (const stop of listening) stop()
       return (closing ??= lease.release())
     },
     [Symbol.asyncDispose]: () => connection.close(),

@@ -1,0 +1,41 @@
+import { startRedis, type TestRedis, waitFor } from '@corral/testing'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { shareConnection } from '../../src/index.ts'
+
+let server: TestRedis
+beforeAll(async () => {
+  server = await startRedis()
+})
+afterAll(() => server.stop())
+
+describe('what a handle listens to', () => {
+  it('ends with that handle, also while another one uses the same client', async () => {
+    const redis = new Redis(server.url, { maxRetriesPerRequest: null, socketTimeout: 15_000 })
+    const closing = shareConnection(redis, { deadline: '5s' })
+    const staying = shareConnection(redis)
+    const told = { closing: [] as string[], staying: [] as string[], availability: 0 }
+    closing.signals.subscribe('corral:news', { message: (text) => void told.closing.push(text) })
+    staying.signals.subscribe('corral:news', { message: (text) => void told.staying.push(text) })
+    closing.onAvailability(() => void told.availability++)
+    await staying.signals.whenOn(10_000)
+    await staying.publish('corral:news', 'first')
+    await waitFor(() => told.closing.length === 1 && told.staying.length === 1)
+
+    const before = told.availability
+    await closing.close()
+    await staying.publish('corral:news', 'second')
+    await waitFor(() => told.staying.length === 2)
+    staying.isolate()
+    staying.reset()
+    expect(told.closing).toEqual(['first'])
+    expect(told.availability).toBe(before)
+
+    closing.signals.subscribe('corral:news', { message: (text) => void told.closing.push(text) })
+    await staying.publish('corral:news', 'third')
+    await waitFor(() => told.staying.length === 3)
+    expect(told.closing).toEqual(['first'])
+    await staying.close()
+    redis.disconnect()
+  })
+})
