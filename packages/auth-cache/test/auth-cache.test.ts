@@ -248,6 +248,19 @@ describe('time', () => {
     expect(calls).toBe(2)
   })
 
+  it('is not served on as stale once the verifier has refused it', async () => {
+    const { auth } = side({ ttl: '50ms', staleWhileRevalidate: '10m', negativeTtl: 0 })
+    let good = true
+    const db = source(() => (good ? 'ada' : undefined))
+    await auth.authenticate('t', db.verify)
+    good = false
+    const fetched = Date.now()
+    await waitFor(() => Date.now() - fetched > 60)
+    expect((await auth.authenticate('t', db.verify)).userId).toBe('ada')
+    await waitFor(async () => (await ttlOf('app:auth::*')).length === 0)
+    expect(await codeOf(auth.authenticate('t', db.verify))).toBe('TOKEN_INVALID')
+  })
+
   it('lives ttl otherwise', async () => {
     const { auth } = side({ ttl: '2m' })
     await auth.authenticate('opaque', source().verify)
