@@ -5,6 +5,7 @@ import { checkSchema, describeIssues } from '../schema/standard-schema.ts'
 import { traceChannel, type CoreEvents } from '../trace.ts'
 import type { HeldLease } from './lease.ts'
 import { createLoadRun, type Load, type LoadRun } from './load.ts'
+import { createLossyValues } from './lossy-values.ts'
 import type { OutageBuffer } from './outage-buffer.ts'
 import type { Parts } from './parts.ts'
 import { startLoading, type Flight } from './single-flight.ts'
@@ -41,6 +42,8 @@ export interface Loading {
 export function createLoading(parts: Parts, writes: Writes): Loading {
   const { source, namespace, clock, codec, stamps, counters, slots, outage, watermark } = parts
 
+  const tellLoss = createLossyValues(namespace)
+
   function tellLoad({ key, behind }: Job, outcome: Outcome, started: number): void {
     if (loads.hasSubscribers) {
       loads.publish({ source, namespace, key, outcome, behind, duration: clock.now() - started })
@@ -60,8 +63,10 @@ export function createLoading(parts: Parts, writes: Writes): Loading {
   }
 
   /** What everybody will read who comes later, as the schema has it. */
-  async function handedOut({ key, redisKey, policy }: Job, tail: string): Promise<unknown> {
+  async function handedOut(job: Job, tail: string, loaded?: unknown): Promise<unknown> {
+    const { key, redisKey, policy } = job
     const copy = decodedCopy(redisKey, tail, codec)
+    if (loaded !== undefined) tellLoss?.(key, loaded, copy)
     if (policy.schema === undefined) return copy
     const result = await checkSchema(policy.schema, copy)
     if (result.issues !== undefined) throw schemaMismatch(key, describeIssues(result.issues))
@@ -95,7 +100,7 @@ export function createLoading(parts: Parts, writes: Writes): Loading {
       const draft = { redisKey, value, tags, staleMs, costMs }
       const known = tags === policy.tags ? seen : seenBase(seen, tags)
       const tail = encodeValue(key, known === undefined ? draft : { ...draft, seen: known }, codec)
-      const result = await handedOut(job, tail)
+      const result = await handedOut(job, tail, value)
       const skipped = loadRun.skipped || policy.filter?.(value as never) === false
       const physicalMs = jittered(ttlMs, policy.jitter) + staleMs
       if (skipped || flight.superseded || flight.abandoned !== undefined) {
