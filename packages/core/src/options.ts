@@ -3,7 +3,6 @@ import {
   describeValue,
   shareConnection,
   systemClock,
-  toMilliseconds,
   toShortMilliseconds,
   type Clock,
   type Connection,
@@ -12,6 +11,7 @@ import {
   type Keyspace,
   type Sanitize,
 } from '@corral/connection'
+import { ttlMilliseconds } from './entry/ttl.ts'
 import type { NearCopy } from './near/near-tier.ts'
 import { cachePolicy, noOption, policyNames, type Policy, type PolicyOptions } from './policy.ts'
 import { createCodec, type Codec } from './serializers/codec.ts'
@@ -29,7 +29,7 @@ export type OnError = 'degrade' | 'throw'
 export interface NearOptions {
   /** Most entries held; those used longest ago go. 1 to 10 000 000. @defaultValue 10_000 */
   readonly maxEntries?: number
-  /** Longest life of a copy, whatever its entry says. @defaultValue '1m' */
+  /** Longest life of a copy, whatever its entry says. Over 0. @defaultValue '1m' */
   readonly ttl?: Duration
   /** What a hit hands out: a frozen value, a copy each time, or the value itself. @defaultValue 'freeze' */
   readonly copy?: NearCopy
@@ -123,6 +123,12 @@ const known: ReadonlySet<string> = new Set([
   'clock',
 ] satisfies (keyof CacheOptions)[])
 
+const compressionNames: ReadonlySet<string> = new Set([
+  'algorithm',
+  'threshold',
+  'maxOutputBytes',
+] satisfies (keyof CompressionOptions)[])
+
 /**
  * Checks the options of `createCache`; runs once per cache.
  *
@@ -131,7 +137,13 @@ const known: ReadonlySet<string> = new Set([
 export function resolveCacheOptions(options: CacheOptions): ResolvedCacheOptions {
   checkNames('options', options, known)
   const { connection, namespace, onError = 'degrade', sanitize, maxKeyLength, clock } = options
-  const { serializer, compression, clockSkew = '250ms', maxMemoryShare = 0.8 } = options
+  const {
+    serializer,
+    compression,
+    clockSkew = '250ms',
+    maxMemoryShare = 0.8,
+    maxLoads = 64,
+  } = options
   if (onError !== 'degrade' && onError !== 'throw') {
     throw new TypeError(`onError: must be 'degrade' or 'throw', received ${describeValue(onError)}`)
   }
@@ -145,6 +157,11 @@ export function resolveCacheOptions(options: CacheOptions): ResolvedCacheOptions
       `maxMemoryShare: must be over 0 and at most 1, received ${describeValue(maxMemoryShare)}`,
     )
   }
+  if (clock !== undefined) requireMethods('clock', clock, 'a Clock', ['now', 'wallNow', 'setTimer'])
+  if (serializer !== undefined) {
+    requireMethods('serializer', serializer, 'a Serializer', ['encode', 'decode'])
+  }
+  if (compression !== undefined) checkNames('compression', compression, compressionNames)
   const codec = createCodec(serializer, compression)
   const resolved = {
     keyspace,
@@ -152,14 +169,17 @@ export function resolveCacheOptions(options: CacheOptions): ResolvedCacheOptions
     policy: cachePolicy(options),
     near: resolveNear(options.near),
     degrade: onError === 'degrade',
-    maxLoads: wholeIn(options.maxLoads ?? 64, 'maxLoads', 1, 100_000),
+    maxLoads: wholeIn(maxLoads, 'maxLoads', 1, 100_000),
     outage: resolveOutage(options.outageBuffer),
     maxMemoryShare,
     codec,
-    clockSkewMs: toShortMilliseconds(clockSkew, 'clockSkew'),
+    clockSkewMs: upToAMinute(clockSkew, 'clockSkew'),
   }
   // Last, because it registers with the client: nothing is left behind by a wrong option above.
-  return { ...resolved, connection: connection && shareConnection(connection) }
+  return {
+    ...resolved,
+    connection: connection === undefined ? undefined : shareConnection(connection),
+  }
 }
 
 const childNames: ReadonlySet<string> = new Set([
@@ -207,7 +227,7 @@ function resolveNear(near: NearOptions | undefined): ResolvedCacheOptions['near'
   }
   return {
     maxEntries: wholeIn(maxEntries, 'near.maxEntries', 1, 10_000_000),
-    ttlMs: toMilliseconds(ttl, 'near.ttl'),
+    ttlMs: ttlMilliseconds(ttl, 'near.ttl'),
     copy,
   }
 }
@@ -219,20 +239,37 @@ function resolveOutage(
   if (buffer !== undefined) checkNames('outageBuffer', buffer, new Set(['ttl', 'maxEntries']))
   const { ttl = '1s', maxEntries = 1_000 } = buffer ?? {}
   return {
-    ttlMs: toShortMilliseconds(ttl, 'outageBuffer.ttl'),
+    ttlMs: upToAMinute(ttl, 'outageBuffer.ttl'),
     maxEntries: wholeIn(maxEntries, 'outageBuffer.maxEntries', 1, 1_000_000),
   }
 }
 
 function checkNames(option: string, value: object, names: ReadonlySet<string>): void {
-  if (typeof value !== 'object' || value === null) {
-    throw new TypeError(`${option}: must be an object, received ${describeValue(value)}`)
-  }
+  requireObject(option, value)
   for (const name of Object.keys(value)) {
     if (names.has(name)) continue
     const path = option === 'options' ? name : `${option}.${name}`
     throw noOption(path, 'createCache', [...names])
   }
+}
+
+function requireObject(option: string, value: unknown): void {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return
+  throw new TypeError(`${option}: must be an object, received ${describeValue(value)}`)
+}
+
+function requireMethods(option: string, value: unknown, what: string, names: string[]): void {
+  const given = value as Readonly<Record<string, unknown>> | null
+  if (given !== null && names.every((name) => typeof given[name] === 'function')) return
+  throw new TypeError(
+    `${option}: must be ${what} (${names.join(', ')}), received ${describeValue(value)}`,
+  )
+}
+
+function upToAMinute(value: Duration, option: string): number {
+  const ms = toShortMilliseconds(value, option)
+  if (ms <= 60_000) return ms
+  throw new RangeError(`${option}: must be at most 60 s, received ${describeValue(value)}`)
 }
 
 function wholeIn(value: number, option: string, least: number, most: number): number {

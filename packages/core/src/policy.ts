@@ -4,7 +4,7 @@ import {
   toShortMilliseconds,
   type Duration,
 } from '@corral/connection'
-import { ttlMilliseconds, type Ttl } from './entry/ttl.ts'
+import { longestTtlMs, ttlMilliseconds, type Ttl } from './entry/ttl.ts'
 import { isStandardSchema, type StandardSchema } from './schema/standard-schema.ts'
 
 /** Who may load a key while others, in other processes too, wait for the value. */
@@ -36,15 +36,15 @@ export interface PolicyOptions {
   readonly ttl?: Ttl
   /** Share of the ttl, 0 to 1, by which an entry's life is shortened at random. @defaultValue 0 */
   readonly jitter?: number
-  /** How long after its ttl a value is still served at once while it is loaded anew behind. @defaultValue 0 */
+  /** How long after its ttl a value is still served at once while it is loaded anew behind. Up to 100 years. @defaultValue 0 */
   readonly staleWhileRevalidate?: Duration
-  /** How long after its ttl a value is served when loading fails or another process is at it. @defaultValue 0 */
+  /** How long after its ttl a value is served when loading fails or another process is at it. Up to 100 years. @defaultValue 0 */
   readonly staleIfError?: Duration
   /** XFetch's beta: over 0 a fresh value may be loaded anew before its end; 1 is usual. 0 to 100. @defaultValue 0 */
   readonly earlyRefresh?: number
-  /** How long a load may take before a stale value inside `staleIfError` is served; it goes on. @defaultValue none */
+  /** How long a load may take before a stale value inside `staleIfError` is served; it goes on. Up to 1 day. @defaultValue none */
   readonly softTimeout?: Duration
-  /** How long a load may take before the caller is told `LOAD_TIMEOUT`; it goes on. @defaultValue none */
+  /** How long a load may take before the caller is told `LOAD_TIMEOUT`; it goes on. Up to 1 day. @defaultValue none */
   readonly hardTimeout?: Duration
   readonly lease?: LeaseOptions
   /** Names by which `invalidateTags` kills the entry. @defaultValue none */
@@ -113,11 +113,11 @@ const rules: { readonly [Name in keyof Required<PolicyOptions>]: Rule } = {
   ttl: (policy, value: Ttl) => (policy.ttlMs = ttlMilliseconds(value)),
   jitter: (policy, value: number) => (policy.jitter = numberIn(value, 'jitter', 0, 1)),
   staleWhileRevalidate: (policy, value: Duration) =>
-    (policy.swrMs = duration(value, 'staleWhileRevalidate')),
-  staleIfError: (policy, value: Duration) => (policy.sieMs = duration(value, 'staleIfError')),
+    (policy.swrMs = window(value, 'staleWhileRevalidate')),
+  staleIfError: (policy, value: Duration) => (policy.sieMs = window(value, 'staleIfError')),
   earlyRefresh: (policy, value: number) => (policy.beta = numberIn(value, 'earlyRefresh', 0, 100)),
-  softTimeout: (policy, value: Duration) => (policy.softMs = short(value, 'softTimeout')),
-  hardTimeout: (policy, value: Duration) => (policy.hardMs = short(value, 'hardTimeout')),
+  softTimeout: (policy, value: Duration) => (policy.softMs = timeout(value, 'softTimeout')),
+  hardTimeout: (policy, value: Duration) => (policy.hardMs = timeout(value, 'hardTimeout')),
   lease: (policy, value: LeaseOptions) => applyLease(policy, value),
   tags: (policy, value: readonly string[]) => (policy.tags = checkTags(value)),
 }
@@ -225,7 +225,7 @@ export function checkTags(tags: readonly string[], option = 'tags'): readonly st
 const leaseNames = ['ttl', 'wait', 'attempts', 'onTimeout']
 
 function applyLease(policy: Policy, lease: LeaseOptions): void {
-  if (typeof lease !== 'object' || lease === null) {
+  if (typeof lease !== 'object' || lease === null || Array.isArray(lease)) {
     throw new TypeError(`lease: must be an object, received ${describeValue(lease)}`)
   }
   for (const name in lease)
@@ -267,6 +267,21 @@ function duration(value: Duration, option: string): number {
   const ms = toMilliseconds(value, option)
   if (parsed.size < mostKept) parsed.set(value, ms)
   return ms
+}
+
+function window(value: Duration, option: string): number {
+  const ms = duration(value, option)
+  if (ms <= longestTtlMs) return ms
+  throw new RangeError(`${option}: must be at most 100 years, received ${describeValue(value)}`)
+}
+
+/** Timers of Node.js run for 24 days at most, and longer ones end at once. */
+const longestTimeoutMs = 24 * 3_600_000
+
+function timeout(value: Duration, option: string): number {
+  const ms = short(value, option)
+  if (ms <= longestTimeoutMs) return ms
+  throw new RangeError(`${option}: must be at most 1 day, received ${describeValue(value)}`)
 }
 
 function short(value: Duration, option: string): number {

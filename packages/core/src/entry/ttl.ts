@@ -4,7 +4,7 @@ import { describeValue, toMilliseconds, type Duration } from '@corral/connection
 export type Ttl = Duration | 'forever'
 
 /** Redis counts in 64-bit milliseconds since 1970; nobody caches for longer than this. */
-const longestMs = 100 * 365 * 24 * 3_600_000
+export const longestTtlMs: number = 100 * 365 * 24 * 3_600_000
 
 /** The few strings that a program writes, so that each is parsed once. */
 const parsed = new Map<string, number>()
@@ -31,7 +31,7 @@ function bounded(ms: number, ttl: Ttl, option: string): number {
       `${option}: must be more than 0 ('forever' keeps an entry without end), received ${describeValue(ttl)}`,
     )
   }
-  if (ms > longestMs) {
+  if (ms > longestTtlMs) {
     throw new RangeError(
       `${option}: must be at most 100 years ('forever' keeps an entry without end), received ${describeValue(ttl)}`,
     )
