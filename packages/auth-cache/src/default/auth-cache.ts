@@ -83,6 +83,3 @@ export const authCache: AuthCache = {
   close,
   [Symbol.asyncDispose]: close,
 }
-
-/** {@link authCache} by its other name. */
-export const authCacheRedis: AuthCache = authCache

@@ -1,7 +1,7 @@
 export { closeDefaults, configureDefaults, type DefaultsOptions } from '@corral/core/default'
 export {
   authCache,
-  authCacheRedis,
+  authCache as authCacheRedis,
   configureAuthDefaults,
   type AuthDefaultsOptions,
 } from './auth-cache.ts'

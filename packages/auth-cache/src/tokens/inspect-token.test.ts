@@ -1,5 +1,6 @@
 import { createHmac, generateKeyPairSync, sign, verify } from 'node:crypto'
 import { isCorralError } from '@corral/connection'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createDigests } from './digests.ts'
 import { createInspectToken } from './inspect-token.ts'
@@ -102,6 +103,56 @@ describe('what a token is', () => {
     expect(inspector()(jwt({ exp: now + 60 })).cacheableUntil).toBe(NOW + 60_000 - 250)
     expect(inspector('auto', 5_000)(jwt({ exp: now + 60 })).cacheableUntil).toBe(NOW + 55_000)
     expect(inspector()(jwt({})).cacheableUntil).toBe(Infinity)
+  })
+})
+
+describe('whatever is presented', () => {
+  const part = fc.oneof(
+    fc.json().map((text) => b64(text)),
+    fc.record({ alg: fc.constantFrom('none', 'HS256', 'nOnE', ''), enc: fc.string() }).map(b64),
+    fc.record({ exp: fc.anything(), nbf: fc.anything(), iat: fc.anything() }).map((it) => {
+      try {
+        return b64(it)
+      } catch {
+        return 'e30'
+      }
+    }),
+    fc.base64String(),
+    fc.string(),
+  )
+  const token = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.array(part, { maxLength: 6 }).map((it) => it.join('.')),
+  )
+
+  it('is taken or TOKEN_INVALID, and no alg of none is taken', () => {
+    fc.assert(
+      fc.property(token, fc.constantFrom('auto', 'always', 'never'), (text, mode) => {
+        const outcome = reasonOf(text, mode)
+        const header = /^([\w-]+)\.[\w-]*\.[\w-]*$/.exec(text)?.[1]
+        if (outcome !== 'accepted' || mode !== 'always' || header === undefined) return
+        const read = JSON.parse(Buffer.from(header, 'base64url').toString()) as { alg: string }
+        expect(read.alg.toLowerCase()).not.toBe('none')
+      }),
+      { numRuns: 3_000 },
+    )
+  })
+
+  it('has one spelling as a JWT: any other sign is another token, or none', () => {
+    const good = jwt({ sub: 'ada', jti: 'x' })
+    const known = inspector()(good)
+    fc.assert(
+      fc.property(fc.nat(good.length - 1), fc.constantFrom(...'AZaz09-_+/=. '), (at, sign) => {
+        const other = good.slice(0, at) + sign + good.slice(at + 1)
+        if (other === good) return
+        try {
+          expect(inspector()(other).digests).not.toEqual(known.digests)
+        } catch (error) {
+          expect(isCorralError(error, 'TOKEN_INVALID')).toBe(true)
+        }
+      }),
+      { numRuns: 3_000 },
+    )
   })
 })
 
