@@ -26,6 +26,13 @@ export interface ServiceConfig {
   readonly cacheNearEntries: number
   /** Whether `cache-control: no-store` on a request goes past the cache. */
   readonly cacheBypass: boolean
+  /** How long a session lives without being used, and at most. */
+  readonly sessionTtlMs: number
+  readonly sessionAbsoluteTtlMs: number
+  /** Logins of one user in a minute. */
+  readonly loginLimit: number
+  /** Requests about sessions from one address in a minute. */
+  readonly sessionLimit: number
   /** Rows of the embedded database. */
   readonly databaseUsers: number
   /** How long each query takes on top of its own work: the distance to a real database. */
@@ -99,6 +106,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): S
     ),
     cacheNearEntries: read('CACHE_NEAR_ENTRIES', '10000', integer(0, 1_000_000)),
     cacheBypass: read('CACHE_BYPASS', 'false', oneOf('true', 'false')) === 'true',
+    sessionTtlMs: read('SESSION_TTL', '1d', duration),
+    sessionAbsoluteTtlMs: read('SESSION_ABSOLUTE_TTL', '30d', duration),
+    loginLimit: read('LOGIN_LIMIT', '10', integer(1, 100_000)),
+    sessionLimit: read('SESSION_LIMIT', '120', integer(1, 1_000_000)),
     databaseUsers: read('DATABASE_USERS', '5000', integer(1, 100_000)),
     databaseLatencyMs: read('DATABASE_LATENCY', '30ms', shortDuration),
     databasePool: read('DATABASE_POOL', '20', integer(1, 1000)),

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { startRedis, waitFor } from '@corral/testing'
 import { spawnProgram } from './spawned-service.ts'
 
-const SLOW = 90_000
+const SLOW = 180_000
 
 /** The demo as it runs outside of a terminal, with servers from this machine. */
 function startDemo(env: Record<string, string>, ...args: string[]) {
@@ -98,7 +98,7 @@ describe('the demo', () => {
     async () => {
       await using redis = await startRedis({ prefer: 'binary' })
       await using demo = startDemo({ REDIS_URL: redis.url }, '--once')
-      await waitFor(() => demo.output().includes('Load without the cache'), { timeout: 30_000 })
+      await waitFor(() => demo.output().includes('Load without the cache'), { timeout: 90_000 })
       const service = await serviceOf(demo.child.pid ?? 0)
       process.kill(service, 'SIGKILL')
       expect(await demo.exit).toBe(1)
@@ -111,7 +111,7 @@ describe('the demo', () => {
     'takes its processes along on %s',
     async (signal) => {
       await using demo = startDemo({}, '--once')
-      await waitFor(() => demo.output().includes('Load with the cache'), { timeout: 30_000 })
+      await waitFor(() => demo.output().includes('Load with the cache'), { timeout: 90_000 })
       const children = await descendants(demo.child.pid ?? 0)
       expect(children.length).toBeGreaterThan(1)
       demo.child.kill(signal)
@@ -125,7 +125,7 @@ describe('the demo', () => {
     'takes its processes along even when it is killed',
     async () => {
       const demo = startDemo({}, '--once')
-      await waitFor(() => demo.output().includes('Load with the cache'), { timeout: 30_000 })
+      await waitFor(() => demo.output().includes('Load with the cache'), { timeout: 90_000 })
       const children = await descendants(demo.child.pid ?? 0)
       expect(children.length).toBeGreaterThan(1)
       demo.child.kill('SIGKILL')
@@ -141,7 +141,7 @@ describe('the demo', () => {
       await using demo = startDemo({ REDIS_URL: redis.url })
       const url = await waitFor(
         () => /Serving on (http:\S+) until Ctrl-C/.exec(demo.output())?.[1],
-        { timeout: 40_000, what: 'the address' },
+        { timeout: 120_000, what: 'the address' },
       )
       expect((await fetch(`${url}/api/users/7`)).status).toBe(200)
       demo.child.kill('SIGINT')

@@ -1,0 +1,83 @@
+import { createFlags, type FlagContext, type FlagInput } from '@corral/client'
+import { Type } from '@fastify/type-provider-typebox'
+import type { RouteGroup } from '../context.ts'
+import type { User } from '../database.ts'
+import { Problem, redisAway } from '../plugins/problem.ts'
+import { userKey } from '../source.ts'
+import { within } from '../within.ts'
+import { UserId } from './schemas.ts'
+
+/** Longest that a request waits until the flags were read for the first time. */
+const READ_LIMIT_MS = 1000
+
+const Params = Type.Object({
+  name: Type.String({ minLength: 1, maxLength: 100, pattern: '^[A-Za-z][\\w.-]*$' }),
+})
+const Query = Type.Object({ user: Type.Optional(UserId) }, { additionalProperties: false })
+
+/** Feature flags: decided here without asking Redis, changed for every process at once. */
+export const flagRoutes: RouteGroup =
+  ({ cache, connection, reader }) =>
+  async (app) => {
+    const flags = createFlags({ connection, namespace: cache.namespace })
+    app.addHook('onClose', async () => flags.close())
+
+    /** What rules may go by. */
+    async function contextOf(id: string | undefined): Promise<FlagContext> {
+      if (id === undefined) return {}
+      const { value } = await reader.read(userKey(Number(id)))
+      if (value === null) throw new Problem(404, `There is no user ${id}.`)
+      const { plan, credits } = value as User
+      return { targetingKey: id, plan, credits }
+    }
+
+    app.get('/api/flags', async () => {
+      await readOnce()
+      return { state: flags.state, flags: flags.names() }
+    })
+
+    app.get(
+      '/api/flags/:name',
+      { schema: { params: Params, querystring: Query } },
+      async (request) => {
+        await readOnce()
+        const { name } = request.params
+        const definition = flags.definition(name)
+        if (definition === undefined) throw new Problem(404, 'There is no flag of this name.')
+        // What a caller expects decides the type; here it is whatever the flag has.
+        const fallback = definition.variants[definition.fallthrough]
+        return { name, ...flags.evaluate(name, fallback, await contextOf(request.query.user)) }
+      },
+    )
+
+    app.put(
+      '/api/flags/:name',
+      { schema: { params: Params, body: Type.Object({}, { additionalProperties: true }) } },
+      async (request) => {
+        const { name } = request.params
+        try {
+          await flags.set(name, request.body as FlagInput)
+        } catch (error) {
+          if (error instanceof TypeError || error instanceof RangeError) {
+            throw new Problem(400, error.message)
+          }
+          throw error
+        }
+        return { name }
+      },
+    )
+
+    app.delete('/api/flags/:name', { schema: { params: Params } }, async (request, reply) => {
+      if (!(await flags.delete(request.params.name))) {
+        throw new Problem(404, 'There is no flag of this name.')
+      }
+      return reply.code(204).send()
+    })
+
+    /** Until they were read for the first time there is nothing to decide by. */
+    async function readOnce(): Promise<void> {
+      if (flags.state !== 'starting') return
+      const read = connection.available && (await within(flags.ready(), READ_LIMIT_MS)).done
+      if (!read) throw redisAway()
+    }
+  }
