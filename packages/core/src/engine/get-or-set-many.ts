@@ -1,6 +1,7 @@
 import { describeValue } from '@corral/connection'
 import type { Ttl } from '../entry/ttl.ts'
 import type { GetOrSetOptions, ResolveCall } from '../policy.ts'
+import { requireArray } from '../require-array.ts'
 import type { Obtain } from './get-or-set.ts'
 import type { Load } from './load.ts'
 import type { Parts } from './parts.ts'
@@ -44,6 +45,7 @@ export function createGetOrSetMany(
 ): GetOrSetMany {
   const { keyspace } = parts
   return async function getOrSetMany(keys, loadMissing, options) {
+    requireArray(keys, 'keys')
     const policy = resolve(options)
     if (typeof loadMissing !== 'function') {
       throw new TypeError(`loadMissing: must be a function, received ${describeValue(loadMissing)}`)

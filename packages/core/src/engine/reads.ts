@@ -1,6 +1,7 @@
 import { isFresh, lifeMs, readEntry, type MissReason } from '../entry/read-entry.ts'
 import type { NearEntry, Ticket } from '../near/near-tier.ts'
 import { entryIdentity, type DecodedEntry } from '../protocol/wire-entry.ts'
+import { requireArray } from '../require-array.ts'
 import { checkSchema, type StandardSchema } from '../schema/standard-schema.ts'
 import type { Parts } from './parts.ts'
 
@@ -186,6 +187,7 @@ export function createReads(parts: Parts): Reads {
   }
 
   async function getMany(keys: readonly string[]): Promise<unknown[]> {
+    requireArray(keys, 'keys')
     const redisKeys = keys.map((key) => keyspace.key(key))
     const values = new Array<unknown>(keys.length).fill(undefined)
     const places: number[] = []

@@ -1,5 +1,6 @@
 import { traceChannel } from '../trace.ts'
 import { ttlMilliseconds, type Ttl } from '../entry/ttl.ts'
+import { requireArray } from '../require-array.ts'
 import { changing, type Parts } from './parts.ts'
 
 const deletes = traceChannel('corral:core:delete')
@@ -51,6 +52,7 @@ export function createRemovals(parts: Parts): Removals {
     },
 
     async deleteMany(keys) {
+      requireArray(keys, 'keys')
       const redisKeys = keys.map((key) => keyspace.key(key))
       for (const redisKey of redisKeys) changing(parts, redisKey)
       const began = journal.moment()

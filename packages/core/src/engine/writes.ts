@@ -8,6 +8,7 @@ import {
   type PolicyOptions,
   type ResolveCall,
 } from '../policy.ts'
+import { requireArray } from '../require-array.ts'
 import type { TierWrite } from '../tiers/tier.ts'
 import { traceChannel, type CoreEvents } from '../trace.ts'
 import type { HeldLease } from './lease.ts'
@@ -116,6 +117,7 @@ export function createWrites(parts: Parts, resolve: ResolveCall): Writes {
     entries: readonly SetEntry[],
     options?: Ttl | SetOptions,
   ): Promise<boolean[]> {
+    requireArray(entries, 'entries')
     const common = resolve(options)
     // All are encoded before the first is sent: a value that cannot be stored leaves nothing half done.
     const drafts: TierWrite[] = []
