@@ -57,7 +57,7 @@ export function createReads(parts: Parts): Reads {
 
   /** The copy that others may use as well is frozen; this caller gets the same. */
   function keep(ticket: Ticket | undefined, entry: DecodedEntry): DecodedEntry {
-    if (near === undefined || ticket === undefined) return entry
+    if (near === undefined || ticket === undefined || isCounter(entry)) return entry
     const kept = near.keep(ticket, entry)
     const value = near.valueOf(kept)
     return value === entry.value ? entry : { ...entry, value }
@@ -259,6 +259,11 @@ export function createReads(parts: Parts): Reads {
   }
 
   return { get, getMany, peek, find, judge, ttl }
+}
+
+/** Its text does not say when it ends, so that no copy could end with it. */
+function isCounter({ value, loadedAt, expires }: DecodedEntry): boolean {
+  return typeof value === 'number' && loadedAt === undefined && expires === undefined
 }
 
 const journalled = notFound('journalled', null)

@@ -1,0 +1,37 @@
+import { startRedis, waitFor, type TestRedis } from '@corral/testing'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { createCache } from '../../src/index.ts'
+
+let server: TestRedis
+
+beforeAll(async () => {
+  server = await startRedis()
+})
+
+afterAll(async () => {
+  await server.stop()
+})
+
+it('a counter, whose text does not say when it ends, leaves no copy that could outlive it', async () => {
+  const client = new Redis(server.port, server.host, {
+    maxRetriesPerRequest: null,
+    socketTimeout: 15_000,
+  })
+  const cache = createCache({ connection: client, namespace: 'n', near: {} })
+  try {
+    await cache.set('k', 1)
+    // Copies are kept as soon as signals are on.
+    await waitFor(async () => (await cache.get('k')) === 1 && cache.peek('k') === 1)
+    // What ends is not told before Redis takes it away, which it does not do here by itself.
+    await server.command('DEBUG', 'SET-ACTIVE-EXPIRE', '0')
+    await cache.increment('calls', 3, { ttl: '200ms' })
+    expect(await cache.get('calls')).toBe(3)
+    expect(await cache.getMany(['calls', 'k'])).toEqual([3, 1])
+    expect(cache.peek('calls')).toBeUndefined()
+    await waitFor(async () => (await cache.get('calls')) === undefined)
+  } finally {
+    await cache.close()
+    client.disconnect()
+  }
+})
