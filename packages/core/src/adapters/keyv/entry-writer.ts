@@ -33,7 +33,9 @@ export function createEntryWriter(connection: Connection, maxMemoryShare: number
         throw new CorralError('REDIS_FULL', 'no values are stored while Redis is nearly full')
       }
       try {
-        await reader.writing(redisKey, () => connection.set(redisKey, text, { ttlMs }))
+        // 0: without an end.
+        const options = ttlMs === 0 ? undefined : { ttlMs }
+        await reader.writing(redisKey, () => connection.set(redisKey, text, options))
       } catch (error) {
         if (isCorralError(error, 'REDIS_FULL')) watermark.full()
         if (!isCorralError(error, 'REDIS_UNAVAILABLE')) await withdraw(reader, redisKey)
