@@ -1,3 +1,4 @@
+import { shareConnection } from '@corral/connection'
 import { runWorker } from '@corral/testing'
 import { Redis } from 'ioredis'
 import { createCache } from '../../../src/index.ts'
@@ -24,8 +25,9 @@ const stalePolicy = { ttl: '100ms', staleWhileRevalidate: '1h' } as const
 
 runWorker<Refreshing, RefreshingResult>(async ({ index, data, barrier }) => {
   const client = new Redis(data.port, '127.0.0.1', { socketTimeout: 15_000 })
+  const connection = shareConnection(client, { deadline: '10s', onWarning: () => {} })
   const cache = createCache({
-    connection: client,
+    connection,
     namespace: 'refreshing',
     ...(data.near && { near: {} }),
   })
