@@ -39,7 +39,6 @@ const acquiredTrace = traceChannel('corral:locks:acquired')
 const refusedTrace = traceChannel('corral:locks:refused')
 
 const NEVER = { on: false, goOn: undefined } as const
-const NO_ENTRY = (): string => ''
 
 /** How long `close` lets releases that are under way end. */
 const CLOSE_MS = 1_000
@@ -124,21 +123,20 @@ export function createLockService(connection: Connection, origin: Origin): LockS
   /**
    * One question to Redis. Whoever finds the lock free needs no more, and no line.
    *
-   * @param entry place in the line to take when it is not free
+   * @param channel where it waits in line when it is not free; empty: it does not
    */
   async function attempt(
     engine: Engine,
     { ttlMs, signal }: ResolvedAcquire,
-    entry: (token: string) => string,
+    channel: string,
   ): Promise<Grant | Asked | 'late'> {
     const token = randomUUID()
-    const place = entry(token)
     try {
-      const busy = await engine.attempt({ token, ttlMs, entry: place, again: false })
+      const busy = await engine.attempt({ token, ttlMs, channel, again: false })
       if (signal?.aborted === true) throw signal.reason
       if (!isGrant(busy)) {
         if (busy.handedUntil !== '') guard.watch(engine, busy.holder, busy.handedUntil)
-        return { token, entry: place, busy }
+        return { token, channel, busy }
       }
       if (clock.now() < validUntil(busy.sentAt, ttlMs)) return busy
       journal.add(engine, token, ttlMs)
@@ -146,14 +144,14 @@ export function createLockService(connection: Connection, origin: Origin): LockS
     } catch (error) {
       // It may have been done all the same.
       if (isCorralError(error, 'REDIS_UNAVAILABLE') || signal?.aborted === true) {
-        journal.add(engine, token, ttlMs, place)
+        journal.add(engine, token, ttlMs, entryOf(token, channel, ttlMs, engine))
       }
       throw error
     }
   }
 
   async function tryOnce(engine: Engine, options: ResolvedAcquire): Promise<Grant | undefined> {
-    const reply = await attempt(engine, options, NO_ENTRY)
+    const reply = await attempt(engine, options, '')
     if (reply === 'late') throw lockTimeout(engine.what, 0, 'late')
     return 'fence' in reply ? reply : undefined
   }
@@ -170,10 +168,7 @@ export function createLockService(connection: Connection, origin: Origin): LockS
       return lineOf(id, engine, places).acquire(options, startedAt)
     if (places === 'shared') asking.add(id)
     try {
-      const reply = await attempt(engine, options, (token) => {
-        const { address } = mailbox
-        return address === undefined ? '' : entryOf(token, address, options.ttlMs, engine)
-      })
+      const reply = await attempt(engine, options, mailbox.address ?? '')
       asking.delete(id)
       if (reply === 'late') return lineOf(id, engine, places).acquire(options, startedAt)
       if ('fence' in reply) return reply

@@ -1,5 +1,6 @@
 import type { Clock, Connection } from '@corral/connection'
 import type { LockScripts } from '../scripts/lock-scripts.ts'
+import { holdOf } from '../scripts/mutex-lua.ts'
 import type { LockKind } from '../trace.ts'
 import type {
   Attempted,
@@ -55,16 +56,30 @@ export function createEngine(deps: EngineDeps): Engine {
   // Counts of subscribers are per server: in a cluster nobody is taken for dead by them. Whether it
   // is one may be known only after the first call.
   let inCluster: boolean | undefined
-  let text = ''
-  function terms(): string {
-    if (inCluster !== connection.isCluster) {
-      inCluster = connection.isCluster
-      text = `${inCluster ? 0 : 1} ${capacity} ${mode}`
-    }
-    return text
+  let releaseTerms = ''
+  let attemptTerms = ''
+  let termsOf = { ttlMs: 0, channel: '', again: false }
+  function lookAround(): void {
+    if (inCluster === connection.isCluster) return
+    inCluster = connection.isCluster
+    releaseTerms = `${inCluster ? 0 : 1} ${capacity} ${mode}`
+    attemptTerms = ''
   }
-  function wish(again: boolean): string {
-    return `${again ? 1 : 0} ${connection.isCluster ? 0 : 1} ${keepMs} ${capacity} ${mode}`
+  /** Kept from one call to the next: most of one lock ask alike. */
+  function termsFor({ ttlMs, channel, again }: AttemptRequest): string {
+    lookAround()
+    const { ttlMs: lastTtlMs, channel: lastChannel, again: lastAgain } = termsOf
+    if (
+      attemptTerms === '' ||
+      ttlMs !== lastTtlMs ||
+      channel !== lastChannel ||
+      again !== lastAgain
+    ) {
+      termsOf = { ttlMs, channel, again }
+      const trust = inCluster ? 0 : 1
+      attemptTerms = `${ttlMs} ${again ? 1 : 0} ${trust} ${keepMs} ${capacity} ${mode} ${channel}`
+    }
+    return attemptTerms
   }
 
   const engine: Engine = {
@@ -78,54 +93,47 @@ export function createEngine(deps: EngineDeps): Engine {
     single: deps.single,
     passes: deps.single && replicas === undefined,
     clock,
-    async attempt({ token, ttlMs, entry, again }) {
+    async attempt(request) {
+      const { token, ttlMs } = request
       const sentAt = clock.now()
-      const reply = await connection.scriptEach(scripts.attempt, key, [
-        token,
-        ttlMs,
-        entry,
-        wish(again),
-      ])
-      const attempted = readAttempt(reply as unknown[], token, ttlMs, sentAt)
+      const args = [token, termsFor(request)]
+      const reply = await connection.scriptEach(scripts.attempt, key, args)
+      const attempted = readAttempt(reply, token, ttlMs, sentAt)
       if (replicas !== undefined && 'fence' in attempted) await confirm(engine, token, replicas)
       return attempted
     },
     async release(request) {
       const sentAt = clock.now()
-      const reply = await connection.scriptEach(scripts.release, key, [
-        request.token,
-        nextHolder(request),
-        terms(),
-      ])
-      return readRelease(reply as unknown[], sentAt)
+      lookAround()
+      const args = [request.token, releaseTerms + nextHolder(request)]
+      return readRelease(await connection.scriptEach(scripts.release, key, args), sentAt)
     },
     async extend(token, ttlMs, claim) {
       const sentAt = clock.now()
       const args = [token, ttlMs, keepMs, mode, claim ? 1 : 0]
-      const reply = await connection.scriptEach(scripts.extend, key, args)
-      const [code, fence] = reply as unknown[]
-      if (code !== 1) return undefined
+      const fence = Number(await connection.scriptEach(scripts.extend, key, args))
+      if (fence === 0) return undefined
       if (replicas !== undefined) await replicas.confirm(engine.what)
-      return { token, fence: Number(fence), ttlMs, sentAt }
+      return { token, fence, ttlMs, sentAt }
     },
     async inspect() {
       return readSnapshot((await connection.scriptEach(scripts.inspect, key, [])) as unknown[])
     },
     async unclaimed(token, until) {
       if (!deps.single) return true
-      const reply = await connection.read({ name: 'hmget', key, args: ['t', 'u'] })
-      const [holder, till] = reply as (string | null)[]
-      return holder === token && till === until
+      const text = await connection.read({ name: 'get', key })
+      const hold = typeof text === 'string' ? holdOf(text) : undefined
+      return hold?.token === token && hold.until === until
     },
   }
   return engine
 }
 
-/** The second argument of `release`. */
+/** The end of the second argument of `release`. */
 function nextHolder({ pass, own = '', entry = '' }: ReleaseRequest): string {
   if (pass === undefined && own === '' && entry === '') return ''
   const first = pass?.first === true ? 1 : 0
-  return `${pass?.token ?? '-'} ${pass?.ttlMs ?? 0} ${first} ${own === '' ? '-' : own} ${entry}`
+  return ` ${pass?.token ?? '-'} ${pass?.ttlMs ?? 0} ${first} ${own === '' ? '-' : own} ${entry}`
 }
 
 /** Gives back what too few replicas have. */

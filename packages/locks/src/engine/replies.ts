@@ -24,9 +24,9 @@ export type Attempted = Grant | Busy
 export interface AttemptRequest {
   readonly token: string
   readonly ttlMs: number
-  /** Place in the line; empty for those who do not wait. */
-  readonly entry: string
-  /** Whether the entry may stand in the line already. */
+  /** On which channel it waits in line, `-` for none; empty for those who do not wait. */
+  readonly channel: string
+  /** Whether it may stand in the line already. */
   readonly again: boolean
 }
 
@@ -61,32 +61,33 @@ export function isGrant(reply: Attempted): reply is Grant {
 
 /** See {@link LockScripts} for the forms of the replies. */
 export function readAttempt(
-  reply: readonly unknown[],
+  reply: unknown,
   token: string,
   ttlMs: number,
   sentAt: number,
 ): Attempted {
-  if (reply[0] === 1) return { token, fence: Number(reply[1]), ttlMs, sentAt }
+  if (!Array.isArray(reply)) return { token, fence: Number(reply), ttlMs, sentAt }
+  const [leftMs, holdersTtlMs, holder, handedUntil] = reply as unknown[]
   return {
-    leftMs: Number(reply[1]),
-    ttlMs: Number(reply[2]),
-    holder: String(reply[3]),
-    handedUntil: String(reply[4]),
+    leftMs: Number(leftMs),
+    ttlMs: Number(holdersTtlMs),
+    holder: String(holder),
+    handedUntil: String(handedUntil),
   }
 }
 
 const FREE: Released = { kind: 'free' }
 const NOT_HELD: Released = { kind: 'not-held' }
 
-export function readRelease(reply: readonly unknown[], sentAt: number): Released {
-  const [code, token, third, fourth] = reply
-  if (code === 1) return FREE
-  if (code === 2) {
-    const ttlMs = Number(fourth)
-    return { kind: 'passed', grant: { token: String(token), fence: Number(third), ttlMs, sentAt } }
+export function readRelease(reply: unknown, sentAt: number): Released {
+  if (!Array.isArray(reply)) return Number(reply) === 1 ? FREE : NOT_HELD
+  const [code, holder, third, fourth] = reply as unknown[]
+  const token = String(holder)
+  if (Number(code) === 3) return { kind: 'handed', token, until: String(third) }
+  return {
+    kind: 'passed',
+    grant: { token, fence: Number(third), ttlMs: Number(fourth), sentAt },
   }
-  if (code === 3) return { kind: 'handed', token: String(token), until: String(third) }
-  return NOT_HELD
 }
 
 export function readSnapshot(reply: readonly unknown[]): Snapshot {

@@ -13,19 +13,23 @@ export const queueLua: string = `
 local CLAIM = ${CLAIM_MS * 1000}
 local function micros(n) return string.format('%.0f', n) end
 local function fenceAfter(last)
-  local n = tonumber(last or '0') + 1
+  local n = (tonumber(last or '') or 0) + 1
   if n < now then n = now end
   return micros(n)
 end
-local function guarded(one, key, at, held)
-  local ok, reply = pcall(one, key, at, held)
+local function guarded(one, ...)
+  local ok, reply = pcall(one, ...)
   if ok then return reply end
   return redis.error_reply(type(reply) == 'table' and reply.err or tostring(reply))
 end
-local function wish(text) return string.match(text, '^(%d) (%d) (%d+) (%d+) (%a)$') end
+local function wish(text) return string.match(text, '^(%d+) (%d) (%d) (%d+) (%d+) (%a) (%S*)$') end
+local function entryOf(token, channel, ttl, mode)
+  return token .. ' ' .. channel .. ' ' .. ttl .. ' ' .. mode
+end
 local function nextHolder(text)
-  if text == '' then return '', '0', '0', '', '' end
-  local passTo, ttl, first, own, entry = string.match(text, '^(%S+) (%d+) (%d) (%S+) ?(.*)$')
+  local passTo, ttl, first, own, entry =
+    string.match(text, '^%S+ %S+ %S+ (%S+) (%d+) (%d) (%S+) ?(.*)$')
+  if not passTo then return '', '0', '0', '', '' end
   if passTo == '-' then passTo = '' end
   if own == '-' then own = '' end
   return passTo, ttl, first, own, entry

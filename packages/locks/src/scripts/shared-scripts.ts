@@ -43,8 +43,8 @@ export const sharedScripts: LockScripts = {
     argsPerKey: ATTEMPT_ARGS,
     lua: `${sharedLua}
 local function one(key, at)
-  local token, ttl, entry = ARGV[at], ARGV[at + 1], ARGV[at + 2]
-  local again, trust, keep, capacity, mode = wish(ARGV[at + 3])
+  local token = ARGV[at]
+  local ttl, again, trust, keep, capacity, mode, channel = wish(ARGV[at + 1])
   local held, member = key .. ':held', mode .. token
   purge(key)
   local state = redis.call('HMGET', key, 'f', 'w')
@@ -61,16 +61,16 @@ local function one(key, at)
     redis.call('PEXPIRE', held, keep)
     redis.call('HSET', key, 'f', fence)
     redis.call('PEXPIRE', key, keep)
-    return { 1, fence }
+    return tonumber(fence)
   end
-  if entry ~= '' then
-    enqueue(key .. ':queue', entry, again, keep)
+  if channel ~= '' then
+    enqueue(key .. ':queue', entryOf(token, channel, ttl, mode), again, keep)
     redis.call('HSET', key, 'w', '1')
     redis.call('PEXPIRE', key, keep)
   end
   local first = redis.call('ZRANGE', held, 0, 0, 'WITHSCORES')
   local left = first[2] and math.ceil((tonumber(first[2]) - now) / 1000) or 0
-  return { 0, left, tostring(left), handed or '', handed and micros(now + CLAIM) or '' }
+  return { left, left, handed or '', handed and micros(now + CLAIM) or '' }
 end
 ${forEachKey(ATTEMPT_ARGS)}`,
   }),
@@ -82,16 +82,16 @@ ${forEachKey(ATTEMPT_ARGS)}`,
 local function one(key, at)
   local token = ARGV[at]
   local _, _, _, _, entry = nextHolder(ARGV[at + 1])
-  local trust, capacity, mode = string.match(ARGV[at + 2], '^(%d) (%d+) (%a)$')
+  local trust, capacity, mode = string.match(ARGV[at + 1], '^(%d) (%d+) (%a)')
   local held = key .. ':held'
   if entry ~= '' then redis.call('LREM', key .. ':queue', 1, entry) end
   purge(key)
   local gone = token == '' and redis.call('DEL', held) or redis.call('ZREM', held, mode .. token)
   local handed
   if redis.call('HGET', key, 'w') then handed = admit(key, capacity, trust) end
-  if gone == 0 then return { 0 } end
+  if gone == 0 then return 0 end
   if handed then return { 3, handed, micros(now + CLAIM) } end
-  return { 1 }
+  return 1
 end
 ${forEachKey(RELEASE_ARGS)}`,
   }),
@@ -103,7 +103,7 @@ ${forEachKey(RELEASE_ARGS)}`,
 local function one(key, at)
   local held, member = key .. ':held', ARGV[at + 3] .. ARGV[at]
   local till = redis.call('ZSCORE', held, member)
-  if not till or tonumber(till) <= now then return { 0 } end
+  if not till or tonumber(till) <= now then return 0 end
   -- PEXPIRE is allowed in a full Redis, and after it ZADD and HSET are too.
   redis.call('PEXPIRE', held, ARGV[at + 2])
   redis.call('ZADD', held, micros(now + ARGV[at + 1] * 1000), member)
@@ -113,7 +113,7 @@ local function one(key, at)
     redis.call('HSET', key, 'f', fence)
   end
   redis.call('PEXPIRE', key, ARGV[at + 2])
-  return { 1, fence }
+  return tonumber(fence)
 end
 ${forEachKey(EXTEND_ARGS)}`,
   }),

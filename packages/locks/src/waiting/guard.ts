@@ -54,7 +54,8 @@ export function createHandOverGuard(): HandOverGuard {
 
   async function passOn({ engine, token, until }: Watched): Promise<void> {
     if (!(await engine.unclaimed(token, until))) return
-    const reply = await engine.attempt({ token: '', ttlMs: CLAIM_MS, entry: '', again: false })
+    const request = { token: '', ttlMs: CLAIM_MS, channel: '', again: false }
+    const reply = await engine.attempt(request)
     if (!isGrant(reply) && reply.handedUntil !== '') watch(engine, reply.holder, reply.handedUntil)
   }
 

@@ -90,8 +90,8 @@ export function createLine(deps: LineDeps): Line {
   }
 
   /** Out of the line, and back if it was got meanwhile. */
-  function forsake({ token, ttlMs, entry }: Ticket): void {
-    journal.add(engine, token, ttlMs, entry)
+  function forsake({ token, ttlMs, channel }: Ticket): void {
+    journal.add(engine, token, ttlMs, entryOf(token, channel, ttlMs, engine))
   }
 
   /** Somebody who waits must have a ticket that will serve him. */
@@ -123,15 +123,13 @@ export function createLine(deps: LineDeps): Line {
   async function ask(ticket: Ticket): Promise<void> {
     if (ticket.asking || ticket.over) return
     const { address } = mailbox
-    if (ticket.entry === '' && address !== undefined) {
-      ticket.entry = entryOf(ticket.token, address, ticket.ttlMs, engine)
-    }
-    const { token, ttlMs, entry, queued } = ticket
+    if (ticket.channel === '' && address !== undefined) ticket.channel = address
+    const { token, ttlMs, channel, queued } = ticket
     ticket.asking = true
-    ticket.queued ||= entry !== ''
+    ticket.queued ||= channel !== ''
     let reply: Attempted
     try {
-      reply = await engine.attempt({ token, ttlMs, entry, again: queued })
+      reply = await engine.attempt({ token, ttlMs, channel, again: queued })
     } catch (error) {
       ticket.asking = false
       return failed(ticket, error)

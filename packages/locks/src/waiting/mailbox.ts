@@ -51,7 +51,8 @@ export function createMailbox(connection: Connection): Mailbox {
         message: (message) => hear(message.slice(message.lastIndexOf(' ') + 1)),
         state: onState,
       })
-      await signals.whenOn(connection.deadlineMs)
+      // Off, though somebody listens: they were switched off and will not come.
+      if (signals.state !== 'off') await signals.whenOn(connection.deadlineMs)
     } catch {
       // Waiters look by themselves, and are told when signals come later.
     }

@@ -6,8 +6,8 @@ import type { Waiter } from './waiter.ts'
 /** A request that found the lock held. */
 export interface Asked {
   readonly token: string
-  /** Its place in Redis's line; empty when it has none. */
-  readonly entry: string
+  /** The channel of its place in Redis's line; empty when it has none. */
+  readonly channel: string
   readonly busy: Busy
 }
 
@@ -17,10 +17,11 @@ export interface Ticket {
   readonly ttlMs: number
   /** Whom it serves; undefined when that is whoever comes next in this process. */
   readonly waiter: Waiter | undefined
-  entry: string
+  /** Where it hears of a hand-over; empty until that is known. */
+  channel: string
   /** Redis has answered about it, or about one that it follows: from now on an outage is sat out. */
   known: boolean
-  /** Redis has been told its entry. */
+  /** Redis has been told its place in the line. */
   queued: boolean
   /** A request about it is out. At most one is, so that none can take effect after its end. */
   asking: boolean
@@ -41,9 +42,9 @@ export function createTicket(
     token: asked?.token ?? randomUUID(),
     ttlMs: waiter.ttlMs,
     waiter: ofHis ? waiter : undefined,
-    entry: asked?.entry ?? '',
+    channel: asked?.channel ?? '',
     known,
-    queued: asked !== undefined && asked.entry !== '',
+    queued: asked !== undefined && asked.channel !== '',
     asking: false,
     called: false,
     unsure: false,
@@ -51,7 +52,7 @@ export function createTicket(
   }
 }
 
-/** A place in the line, as the scripts read it. */
-export function entryOf(token: string, address: string, ttlMs: number, engine: Engine): string {
-  return `${token} ${address} ${ttlMs} ${engine.mode}`
+/** A place in the line, as the scripts write it; empty when there is none. */
+export function entryOf(token: string, channel: string, ttlMs: number, engine: Engine): string {
+  return channel === '' ? '' : `${token} ${channel} ${ttlMs} ${engine.mode}`
 }
