@@ -4,7 +4,6 @@ import { createBoundedMap } from '../bounded-map.ts'
 import { authUnavailable, tokenInvalid, tokenRevoked } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { ResolvedAuthOptions } from '../options.ts'
-import { deepFreeze } from '../records/deep-freeze.ts'
 import type { AuthRecord, PackedRecord, Records } from '../records/records.ts'
 import type { Verdicts } from '../revocation/verdict.ts'
 import type { InspectToken, Presented } from '../tokens/inspect-token.ts'
@@ -12,7 +11,8 @@ import { traceChannel, type AuthCacheEvents } from '../trace.ts'
 import type { RejectedTokens } from './rejected-tokens.ts'
 import { isCurrent, isServable, readRecord, verifiedKey } from './token-records.ts'
 import type { Verifications } from './verifications.ts'
-import type { AuthIdentity, Verified, Verify } from './verify.ts'
+import { asStored, cacheableUntil, recordOf } from './verified-record.ts'
+import type { AuthIdentity, Verify } from './verify.ts'
 
 const attempts = traceChannel('corral:auth-cache:authenticate')
 
@@ -59,7 +59,7 @@ class LedgerAway extends Error {}
 export function createAuthentication(deps: AuthenticateDeps): Authentication {
   const { options, cache, connection, clock, records, ledger, verdicts } = deps
   const { rejected, verifications } = deps
-  const { namespace, ttlMs, staleMs } = options
+  const { namespace, ttlMs, staleMs, skewMs } = options
   const users = createBoundedMap<string>(MOST_HINTS)
   const flights = new Map<string, Promise<AuthRecord | undefined>>()
   const sourceFlights = new Map<string, Promise<AuthRecord | undefined>>()
@@ -153,27 +153,10 @@ export function createAuthentication(deps: AuthenticateDeps): Authentication {
       if (context.stale !== undefined) await cache.delete(key)
       return undefined
     }
-    const left = cacheableUntil(presented, verified) - clock.wallNow()
+    const left = cacheableUntil(presented, verified, skewMs) - clock.wallNow()
     if (left > 0) context.setTtl(Math.min(ttlMs, left) / 1_000)
     else context.skip()
-    return records.pack(key, JSON.stringify(recordOf(presented, at, verified)))
-  }
-
-  function cacheableUntil(presented: Presented, { expiresAt }: Verified): number {
-    return Math.min(presented.cacheableUntil, expiresAt - options.skewMs)
-  }
-
-  function recordOf(presented: Presented, at: number, verified: Verified): AuthRecord {
-    const { identity } = verified
-    const { issuedAt } = presented
-    const until = cacheableUntil(presented, verified)
-    return {
-      at,
-      ...(until !== Infinity && { until }),
-      ...(issuedAt !== undefined && { iat: issuedAt }),
-      user: identity.userId,
-      data: identity,
-    }
+    return records.pack(key, JSON.stringify(recordOf(presented, at, verified, skewMs)))
   }
 
   /** Through the cache: one verifier in all processes, and what it says is stored. */
@@ -214,7 +197,7 @@ export function createAuthentication(deps: AuthenticateDeps): Authentication {
   ): Promise<AuthRecord | undefined> {
     const at = await newest()
     const verified = await verifications.run(token, verify)
-    return verified && frozen(recordOf(presented, at, verified))
+    return verified && asStored(recordOf(presented, at, verified, skewMs))
   }
 
   /** While revocations cannot be read: the verifier alone, each time. */
@@ -228,7 +211,7 @@ export function createAuthentication(deps: AuthenticateDeps): Authentication {
     const record = await shared(sourceFlights, digest, async () => {
       const at = ledger.newestKnown
       const verified = await verifications.run(token, verify)
-      return verified && frozen(recordOf(presented, at, verified))
+      return verified && asStored(recordOf(presented, at, verified, skewMs))
     })
     if (record === undefined) throw refuse(presented, digest)
     if (verdicts.isKnownRevoked(presented, record.user, record.at)) throw tokenRevoked()
@@ -292,11 +275,6 @@ export function createAuthentication(deps: AuthenticateDeps): Authentication {
       sourceFlights.delete(digests[0] as string)
     },
   }
-}
-
-/** As it would come out of the cache: callers share it. */
-function frozen(record: AuthRecord): AuthRecord {
-  return deepFreeze(JSON.parse(JSON.stringify(record)) as AuthRecord)
 }
 
 function outcomeOf(error: unknown): Outcome {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { ownKey } from '@corral/connection'
+import { createBoundedMap } from '../bounded-map.ts'
 
 /** The keys of one ledger; all lie in one slot, so that one script can stamp and remember the newest. */
 export interface LedgerKeys {
@@ -12,15 +13,31 @@ export interface LedgerKeys {
   user(userId: string): string
 }
 
+const MOST_USERS = 10_000
+
 export function createLedgerKeys(namespace: string): LedgerKeys {
   const prefix = `${ownKey('auth', namespace)}:`
+  // Hashing a user again at each hit would cost as much as the rest of a near one.
+  const users = createBoundedMap<string>(MOST_USERS)
+
+  /** As short for every id, and no e-mail address in a key. */
+  function hashed(userId: string): string {
+    const digest = createHash('sha256').update(userId).digest('base64url')
+    return `${prefix}u:${digest}`
+  }
+
   return {
     prefix,
     newest: `${prefix}newest`,
     all: `${prefix}all`,
     token: (revocation) => `${prefix}t:${revocation}`,
-    // As short for every id, and no e-mail address in a key.
-    user: (userId) => `${prefix}u:${createHash('sha256').update(userId).digest('base64url')}`,
+    user(userId) {
+      const known = users.get(userId)
+      if (known !== undefined) return known
+      const key = hashed(userId)
+      users.set(userId, key)
+      return key
+    },
   }
 }
 
