@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createCache, type NearCopy } from '../../src/index.ts'
 import { startAgents, type Agent, type Agents } from './agents/start-agents.ts'
 import { micros } from './machine-clock.ts'
-import { figure } from './scale.ts'
+import { figure, sized } from './scale.ts'
 
 const namespace = 'near'
 let server: TestRedis
@@ -80,7 +80,7 @@ describe('with the signal connection', () => {
       const last = (await here.lastSeen('k', 'old', 2_000)) ?? changed
       figure(`signals silent, ${name}`, { served: (last - changed) / 1_000, unit: 'ms' })
       // A loss that makes no noise is known after 950 ms and the deadline of 200.
-      expect((last - changed) / 1_000).toBeLessThan(1_150 + 150)
+      expect((last - changed) / 1_000).toBeLessThan(1_150 + sized(800, 150))
       expect(await here.signalState()).toBe('lost')
       await there.set('k', 'new', { tags: ['t'] })
       expect(await here.get('k')).toBe('new')
