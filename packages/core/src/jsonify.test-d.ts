@@ -63,6 +63,6 @@ describe('Cache', () => {
     void cache.set('a', 1, 'soon-ish')
     // @ts-expect-error -- no option of set
     void cache.set('a', 1, { tll: '5m' })
-    void cache.set('a', 1, 'forever')
+    expectTypeOf(cache.set('a', 1, 'forever')).resolves.toEqualTypeOf<boolean>()
   })
 })

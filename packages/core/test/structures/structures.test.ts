@@ -18,7 +18,11 @@ function structuresOver(store: StructureStore, ttlMs = 3_600_000, degrade = true
     keyspace,
     store,
     ttlMs,
-    failures: createFailures({ kind: 'cache', name: keyspace.namespace }, createCounters(), degrade),
+    failures: createFailures(
+      { kind: 'cache', name: keyspace.namespace },
+      createCounters(),
+      degrade,
+    ),
     changing: (redisKey) => changed.push(redisKey),
   })
 }
