@@ -76,6 +76,19 @@ describe('a mutex', () => {
     expect(inside.length).toBeLessThanOrEqual(9)
   })
 
+  it('keeps its key alive while it is passed on inside a process', async () => {
+    const key = 'corral:lock:{shop::hot}'
+    const first = await locks.acquire('hot')
+    const waits = locks.acquire('hot')
+    await waitFor(async () => (await locks.inspect('hot')).waiting === 1)
+    await server.command('PEXPIRE', key, 60_000)
+    await first.release()
+    const second = await waits
+    expect(second.fencingToken).toBeGreaterThan(first.fencingToken)
+    expect(Number(await server.command('PTTL', key))).toBeGreaterThan(86_400_000)
+    await second.release()
+  })
+
   it('goes to one of those who ask in one command, whatever was there before', async () => {
     async function contest(): Promise<number> {
       const ask = (): Promise<Lock | undefined> => locks.tryAcquire('wanted')

@@ -62,7 +62,7 @@ export function createEngine(deps: EngineDeps): Engine {
   function lookAround(): void {
     if (inCluster === connection.isCluster) return
     inCluster = connection.isCluster
-    releaseTerms = `${inCluster ? 0 : 1} ${capacity} ${mode}`
+    releaseTerms = `${inCluster ? 0 : 1} ${deps.single ? keepMs : capacity} ${mode}`
     attemptTerms = ''
   }
   /** Kept from one call to the next: most of one lock ask alike. */

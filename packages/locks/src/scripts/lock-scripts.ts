@@ -9,8 +9,8 @@ import type { EachScript } from '@corral/connection'
  *   was handed to this token, else waits in line. Answers its fence, or `[ms until it can be free,
  *   holder's ttl ms, holder's token, handed until]`. An empty token takes nothing: it only passes on
  *   what nobody claimed.
- * - `release`: token ('' = whoever holds it); `<trust> <capacity> <mode>`, and if anything is to be
- *   done but to give it back also ` <token to pass it to> <its ttl ms> <first> <own channel> <entry>`
+ * - `release`: token ('' = whoever holds it); `<trust> <capacity> <mode>` (a mutex, which needs no
+ *   capacity, has its keep ms there), and if anything is to be done but to give it back also ` <token to pass it to> <its ttl ms> <first> <own channel> <entry>`
  *   (`-` = none; first: 1 if it may come before those who wait in line; own: whose waiters may be
  *   served by the reply; entry: to take out of the line). Answers 0 not held, 1 released, `[2, token,
  *   fence, ttl ms]` now held by that token of the caller's, `[3, token, until]` handed to a waiter

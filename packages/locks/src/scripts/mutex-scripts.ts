@@ -151,7 +151,8 @@ local function one(key, token, terms, text)
   end
   local fence = fenceAfter(held.fence)
   local till = micros(ttl and now + ttl * 1000 or now + CLAIM)
-  put(key, fence, till, waits, ttl or 1000, winner)
+  -- It may go round in one process for ever: each new hold renews the key's life, as an attempt does.
+  put(key, fence, till, waits, ttl or 1000, winner, string.match(terms, '^%S+ (%d+)'))
   if lapsed then return 0 end
   if ttl then return { 2, winner, fence, ttl } end
   return { 3, winner, till }
