@@ -11,6 +11,8 @@ const MARGIN_MS = marginMs(TTL_MS)
 let clock: FakeClock
 let extensions: number
 let abandoned: string[]
+/** For how long the last one was. */
+let abandonedMs: number
 /** How the engine answers the next extensions. */
 let answer: () => Promise<boolean>
 let releases: () => Promise<boolean>
@@ -41,7 +43,10 @@ function lockOf(extending: boolean, sentAt = clock.now()): Lock {
   const host: LockHost = {
     origin: { source: { kind: 'locks', name: 'shop' }, namespace: 'shop' },
     release: () => releases(),
-    abandon: (_, token) => void abandoned.push(token),
+    abandon(_, token, forMs) {
+      abandoned.push(token)
+      abandonedMs = forMs
+    },
     ended: () => undefined,
   }
   const grant = { token: 't', fence: 1, ttlMs: TTL_MS, sentAt }
@@ -138,6 +143,51 @@ describe('a lock that is extended', () => {
     await clock.advance(0)
     expect(lock.held).toBe(false)
     expect(abandoned).toEqual(['t'])
+  })
+})
+
+describe('an extension whose reply is lost', () => {
+  it('ends the lock after the shorter ttl, which Redis may have been told', async () => {
+    const lock = lockOf(false)
+    const { signal } = lock
+    answer = away
+    await expect(lock.extend('1s')).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' })
+    await clock.advance(1_000 - marginMs(1_000) - 1)
+    expect(signal.aborted).toBe(false)
+    await clock.advance(1)
+    expect([lock.held, signal.aborted]).toEqual([false, true])
+  })
+
+  it('does so while it is out, and when an earlier one is acknowledged meanwhile', async () => {
+    const lock = lockOf(false)
+    const { signal } = lock
+    const replies: ((held: boolean) => void)[] = []
+    answer = () => new Promise((resolve) => replies.push(resolve))
+    const longer = lock.extend('1m')
+    lock.extend('1s').catch(() => undefined)
+    replies[0]?.(true)
+    await longer
+    await clock.advance(1_000 - marginMs(1_000))
+    expect(signal.aborted).toBe(true)
+  })
+
+  it('is followed by the next one in the time that is left', async () => {
+    const lock = lockOf(true)
+    answer = away
+    await expect(lock.extend('1s')).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' })
+    answer = () => Promise.resolve(true)
+    await clock.advance(TTL_MS / 2)
+    expect(lock.held).toBe(true)
+    await lock.release()
+  })
+
+  it('leaves a lock that is given back for as long as Redis may hold it', async () => {
+    const lock = lockOf(false)
+    answer = away
+    releases = away
+    await expect(lock.extend('1h')).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' })
+    await expect(lock.release()).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' })
+    expect(abandonedMs).toBe(3_600_000)
   })
 })
 

@@ -30,7 +30,8 @@ export interface Lock extends AsyncDisposable {
   /**
    * Holds it for `ttl` from now on, by default as long as it was asked for.
    *
-   * @throws CorralError LOCK_LOST when it is not held any more; REDIS_UNAVAILABLE leaves it as it was
+   * @throws CorralError LOCK_LOST when it is not held any more; REDIS_UNAVAILABLE when Redis did not
+   * acknowledge: it then ends when it would have ended anyway, or after a shorter `ttl`
    */
   extend(ttl?: Duration): Promise<void>
   /**
@@ -67,7 +68,11 @@ interface Hold {
   readonly grant: Grant
   readonly extending: Extending
   ttlMs: number
+  /** The longest ttl that Redis may have been told, acknowledged or not. */
+  longestMs: number
   until: number
+  /** How many extensions have been sent. */
+  sent: number
   lost: CorralError<'LOCK_LOST'> | undefined
   releasing: Promise<void> | undefined
   controller: AbortController | undefined
@@ -96,7 +101,9 @@ export function createHeldLock(
     grant,
     extending,
     ttlMs: grant.ttlMs,
+    longestMs: grant.ttlMs,
     until: validUntil(grant.sentAt, grant.ttlMs),
+    sent: 0,
     lost: undefined,
     releasing: undefined,
     controller: undefined,
@@ -214,25 +221,37 @@ function extendLater(hold: Hold, afterMs: number): void {
   hold.extendTimer = clock.setTimer(onTime, afterMs, { unref: true })
 }
 
+function endBy(hold: Hold, until: number): void {
+  if (until === hold.until) return
+  hold.until = until
+  if (hold.lossTimer !== undefined) watchEnd(hold)
+}
+
 async function extend(hold: Hold, ttlMs: number): Promise<void> {
   const { engine, grant } = hold
   const gone = lossOf(hold)
   if (gone !== undefined) throw gone
   if (hold.releasing !== undefined) throw lockLost(engine.what, 'taken')
+  const number = ++hold.sent
+  hold.longestMs = Math.max(hold.longestMs, ttlMs)
+  // It may be done though its reply is lost: a shorter ttl counts from when it is sent.
+  endBy(hold, Math.min(hold.until, validUntil(engine.clock.now(), ttlMs)))
+  if (hold.extendTimer !== undefined && ttlMs < hold.ttlMs) extendLater(hold, ttlMs * EXTEND_AT)
   const extended = await engine.extend(grant.token, ttlMs, false)
   if (extended === undefined) {
     throw hold.releasing === undefined ? lose(hold, 'taken') : lockLost(engine.what, 'taken')
   }
   if (hold.lost !== undefined) {
     // Told as lost already while Redis was slow: nobody may go on with it.
-    hold.host.abandon(engine, grant.token, ttlMs)
+    hold.host.abandon(engine, grant.token, hold.longestMs)
     throw hold.lost
   }
   hold.ttlMs = ttlMs
-  hold.until = validUntil(extended.sentAt, ttlMs)
+  // One that was sent after this may have shortened it.
+  const until = validUntil(extended.sentAt, ttlMs)
+  endBy(hold, number === hold.sent ? until : Math.min(hold.until, until))
   const late = lossOf(hold)
   if (late !== undefined) throw late
-  if (hold.lossTimer !== undefined) watchEnd(hold)
   if (hold.extending.on && hold.releasing === undefined) extendLater(hold, ttlMs * EXTEND_AT)
 }
 
@@ -254,7 +273,7 @@ async function giveBack(hold: Hold, gone: CorralError<'LOCK_LOST'> | undefined):
   try {
     acknowledged = await host.release(engine, grant.token)
   } catch (error) {
-    host.abandon(engine, grant.token, hold.ttlMs)
+    host.abandon(engine, grant.token, hold.longestMs)
     if (gone === undefined) throw error
   } finally {
     if (releasedTrace.hasSubscribers) {
