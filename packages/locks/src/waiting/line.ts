@@ -152,10 +152,17 @@ export function createLine(deps: LineDeps): Line {
       await mailbox.open()
       return ask(ticket)
     }
-    schedule(lookDelay(busy, delayMs(), mailbox.hears, clock.now() - lastLookAt))
+    schedule(lookDelay(busy, delayMs(), allHear(), clock.now() - lastLookAt))
     // The message of a hand-over may have been lost.
     const served = ticket.called ? ticket : tickets.get(busy.holder)
     if (served !== undefined) void claim(served)
+  }
+
+  /** Whoever queued while nothing could be heard is told of no hand-over, also when signals are back. */
+  function allHear(): boolean {
+    if (!mailbox.hears) return false
+    for (const { channel } of tickets.values()) if (channel === '-') return false
+    return true
   }
 
   /** Takes what was handed over. */

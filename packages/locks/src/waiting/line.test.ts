@@ -1,0 +1,118 @@
+import { type Connection, CorralError } from '@corral/connection'
+import { type FakeClock, fakeClock } from '@corral/testing'
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { Engine } from '../engine/engine.ts'
+import type { Attempted, Grant } from '../engine/replies.ts'
+import { notReplicated } from '../errors.ts'
+import { marginMs } from '../lock/validity.ts'
+import type { ResolvedAcquire } from '../options.ts'
+import type { HandOverGuard } from './guard.ts'
+import type { Journal } from './journal.ts'
+import { createLine, type Line, type Places } from './line.ts'
+import type { Mailbox } from './mailbox.ts'
+
+const TTL_MS = 30_000
+const DELAY_MS = 100
+
+let clock: FakeClock
+let hears: boolean
+let changed: () => void
+let told: Map<string, () => void>
+/** What went back in the background: for how long. */
+let journalled: { readonly token: string; readonly forMs: number }[]
+let attempts: number
+let attempt: (token: string, ttlMs: number) => Promise<Attempted>
+let extend: (token: string, ttlMs: number) => Promise<Grant | undefined>
+
+const held = (): Promise<Attempted> =>
+  Promise.resolve({ leftMs: TTL_MS, ttlMs: TTL_MS, holder: 'another', handedUntil: '' })
+const granted = (token: string, ttlMs: number): Promise<Grant> =>
+  Promise.resolve({ token, fence: 1, ttlMs, sentAt: clock.now() })
+
+beforeEach(() => {
+  clock = fakeClock()
+  hears = true
+  changed = () => {}
+  told = new Map()
+  journalled = []
+  attempts = 0
+  attempt = held
+  extend = granted
+})
+
+function lineOf(places: Places): Line {
+  const engine = {
+    what: 'lock "a"',
+    mode: 'w',
+    single: true,
+    passes: true,
+    attempt({ token, ttlMs }: { token: string; ttlMs: number }) {
+      attempts++
+      return attempt(token, ttlMs)
+    },
+    extend: (token: string, ttlMs: number) => extend(token, ttlMs),
+  } as unknown as Engine
+  const mailbox = {
+    get address() {
+      return hears ? 'channel' : '-'
+    },
+    get hears() {
+      return hears
+    },
+    open: () => Promise.resolve(),
+    expect: (token: string, heard: () => void) => void told.set(token, heard),
+    forget: (token: string) => void told.delete(token),
+    onChange(listener: () => void) {
+      changed = listener
+      return () => {}
+    },
+  } as unknown as Mailbox
+  const journal = {
+    add: (_: Engine, token: string, forMs: number) => void journalled.push({ token, forMs }),
+  } as unknown as Journal
+  return createLine({
+    engine,
+    places,
+    connection: { clock } as unknown as Connection,
+    mailbox,
+    journal,
+    guard: { watch: () => {} } as unknown as HandOverGuard,
+    asking: () => false,
+    onEmpty: () => {},
+  })
+}
+
+const wish = (ttlMs: number): ResolvedAcquire =>
+  ({ ttlMs, delayMs: DELAY_MS, waitMs: 60_000 }) as unknown as ResolvedAcquire
+
+/** The only one who expects to be told. */
+function hearHandOver(): string {
+  const [[token, heard] = ['', () => {}]] = told
+  heard()
+  return token
+}
+
+describe('a waiter that queued while nothing could be heard', () => {
+  it('goes on polling when signals are back, as nobody will tell it', async () => {
+    hears = false
+    const waits = lineOf('shared').acquire(wish(TTL_MS), clock.now())
+    await clock.advance(DELAY_MS)
+    hears = true
+    changed()
+    await clock.advance(0)
+    const before = attempts
+    await clock.advance(5 * DELAY_MS)
+    expect(attempts).toBeGreaterThan(before + 1)
+    attempt = granted
+    await clock.advance(2 * DELAY_MS)
+    expect(await waits).toMatchObject({ ttlMs: TTL_MS })
+  })
+
+  it('looks seldom if it queued while it could be told', async () => {
+    const waits = lineOf('shared').acquire(wish(TTL_MS), clock.now())
+    await clock.advance(10 * DELAY_MS)
+    expect(attempts).toBe(1)
+    hearHandOver()
+    expect(await waits).toMatchObject({ ttlMs: TTL_MS })
+  })
+})
