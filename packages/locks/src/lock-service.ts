@@ -142,10 +142,8 @@ export function createLockService(connection: Connection, origin: Origin): LockS
       journal.add(engine, token, ttlMs)
       return 'late'
     } catch (error) {
-      // It may have been done all the same.
-      if (isCorralError(error, 'REDIS_UNAVAILABLE') || signal?.aborted === true) {
-        journal.add(engine, token, ttlMs, entryOf(token, channel, ttlMs, engine))
-      }
+      // It may have been done all the same, or be held by too few replicas.
+      journal.add(engine, token, ttlMs, entryOf(token, channel, ttlMs, engine))
       throw error
     }
   }

@@ -10,7 +10,7 @@ import type {
   ReleaseRequest,
   Snapshot,
 } from './replies.ts'
-import { readAttempt, readRelease, readSnapshot } from './replies.ts'
+import { isGrant, readAttempt, readRelease, readSnapshot } from './replies.ts'
 import type { ReplicaCheck } from './replica-check.ts'
 
 /** One lock in Redis, whatever its kind. */
@@ -26,6 +26,7 @@ export interface Engine {
   /** Whether a release may pass it on to a token of this process. */
   readonly passes: boolean
   readonly clock: Clock
+  /** One that rejects may have been done all the same: its token is to be given back. */
   attempt(request: AttemptRequest): Promise<Attempted>
   release(request: ReleaseRequest): Promise<Released>
   /** Undefined when the token does not hold it. */
@@ -99,7 +100,7 @@ export function createEngine(deps: EngineDeps): Engine {
       const args = [token, termsFor(request)]
       const reply = await connection.scriptEach(scripts.attempt, key, args)
       const attempted = readAttempt(reply, token, ttlMs, sentAt)
-      if (replicas !== undefined && 'fence' in attempted) await confirm(engine, token, replicas)
+      if (replicas !== undefined && isGrant(attempted)) await replicas.confirm(engine.what)
       return attempted
     },
     async release(request) {
@@ -134,14 +135,4 @@ function nextHolder({ pass, own = '', entry = '' }: ReleaseRequest): string {
   if (pass === undefined && own === '' && entry === '') return ''
   const first = pass?.first === true ? 1 : 0
   return ` ${pass?.token ?? '-'} ${pass?.ttlMs ?? 0} ${first} ${own === '' ? '-' : own} ${entry}`
-}
-
-/** Gives back what too few replicas have. */
-async function confirm(engine: Engine, token: string, replicas: ReplicaCheck): Promise<void> {
-  try {
-    await replicas.confirm(engine.what)
-  } catch (error) {
-    engine.release({ token }).catch(() => undefined)
-    throw error
-  }
 }

@@ -1,4 +1,4 @@
-import { type Connection, CorralError } from '@corral/connection'
+import type { Connection } from '@corral/connection'
 import { type FakeClock, fakeClock } from '@corral/testing'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Engine } from '../engine/engine.ts'
@@ -114,5 +114,16 @@ describe('a waiter that queued while nothing could be heard', () => {
     expect(attempts).toBe(1)
     hearHandOver()
     expect(await waits).toMatchObject({ ttlMs: TTL_MS })
+  })
+})
+
+describe('a claim that is refused', () => {
+  it('is given back, as too few replicas may have it', async () => {
+    const waits = lineOf('shared').acquire(wish(TTL_MS), clock.now())
+    await clock.advance(DELAY_MS)
+    extend = () => Promise.reject(notReplicated('lock "a"', 1, 0))
+    const token = hearHandOver()
+    await expect(waits).rejects.toMatchObject({ code: 'LOCK_NOT_REPLICATED' })
+    expect(journalled).toEqual([{ token, forMs: TTL_MS }])
   })
 })

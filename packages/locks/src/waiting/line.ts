@@ -192,8 +192,8 @@ export function createLine(deps: LineDeps): Line {
       return schedule(lookDelay(undefined, delayMs(), false, 0))
     }
     drop(ticket)
-    // It may have been done all the same.
-    if (away) forsake(ticket)
+    // It may have been done all the same, or be held by too few replicas.
+    forsake(ticket)
     const all = ticket.waiter === undefined ? waiters.splice(0) : remove(ticket.waiter)
     for (const waiter of all) waiter.fail(error)
     ensureTicket()
