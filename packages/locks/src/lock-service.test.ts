@@ -78,3 +78,59 @@ describe('a first attempt that is refused', () => {
     expect(service.stats().unreleased).toBe(0)
   })
 })
+
+describe('a close while a lock is being asked for', () => {
+  it.each(['acquire', 'tryAcquire', 'acquire and wait'] as const)(
+    'waits for the answer, gives the lock back and hands out nothing: %s',
+    async (how) => {
+      let answer: () => void = () => {}
+      attempt = () => new Promise((resolve) => (answer = () => resolve(grant())))
+      const engine = engineOf('a')
+      const call =
+        how === 'tryAcquire'
+          ? service.tryAcquire(engine, options)
+          : service.acquire(engine, 'shared', {
+              ...options,
+              waitMs: how === 'acquire' ? 0 : 60_000,
+            })
+      const outcome = call.catch((error: unknown) => error)
+      let over = false
+      const closed = service.close().then(() => (over = true))
+      await clock.advance(10)
+      expect(over).toBe(false)
+      answer()
+      expect(await outcome).toMatchObject({ code: 'CONNECTION_CLOSED' })
+      await closed
+      expect(released).toEqual([asked])
+    },
+  )
+
+  it('waits for the answer about a place in line, and leaves it', async () => {
+    const engine = engineOf('a')
+    let answer: () => void = () => {}
+    attempt = () => new Promise((resolve) => (answer = () => resolve(grant())))
+    const waits = { ...options, waitMs: 60_000 }
+    const outcome = service.acquire(engine, 'own', waits).catch((error: unknown) => error)
+    answer()
+    const lock = (await outcome) as { token: string }
+    attempt = () => Promise.resolve({ leftMs: 1, ttlMs: 50, holder: lock.token, handedUntil: '' })
+    const next = service.acquire(engine, 'own', waits).catch((error: unknown) => error)
+    await clock.advance(0)
+    // It polls: its next look is out when the end comes.
+    attempt = () => new Promise((resolve) => (answer = () => resolve(grant())))
+    await clock.advance(200)
+    const closed = service.close()
+    expect(await next).toMatchObject({ code: 'CONNECTION_CLOSED' })
+    answer()
+    await closed
+    expect(released).toEqual([asked])
+  })
+
+  it('ends though no answer comes', async () => {
+    attempt = () => new Promise(() => {})
+    service.acquire(engineOf('a'), 'shared', options).catch(() => undefined)
+    const closed = service.close()
+    await clock.advance(1_000)
+    await closed
+  })
+})

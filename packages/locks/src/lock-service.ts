@@ -11,6 +11,7 @@ import { createHandOverGuard } from './waiting/guard.ts'
 import { createJournal } from './waiting/journal.ts'
 import { createLine, type Line, type Places } from './waiting/line.ts'
 import { createMailbox } from './waiting/mailbox.ts'
+import { createPending } from './waiting/pending.ts'
 import { type Asked, entryOf } from './waiting/ticket.ts'
 
 /** What a caller holds, waits for, or is still to give back. */
@@ -40,12 +41,13 @@ const refusedTrace = traceChannel('corral:locks:refused')
 
 const NEVER = { on: false, goOn: undefined } as const
 
-/** How long `close` lets releases that are under way end. */
+/** How long `close` lets requests, and then releases, that are under way end. */
 const CLOSE_MS = 1_000
 
 export function createLockService(connection: Connection, origin: Origin): LockService {
   const { clock } = connection
   const guard = createHandOverGuard()
+  const pending = createPending(clock)
   const mailbox = createMailbox(connection)
   const journal = createJournal(connection, (engine, token, until) =>
     guard.watch(engine, token, until),
@@ -65,6 +67,7 @@ export function createLockService(connection: Connection, origin: Origin): LockS
       mailbox,
       journal,
       guard,
+      pending,
       asking: () => asking.has(id),
       onEmpty: (empty) => {
         if (lines.get(id) === empty) lines.delete(id)
@@ -102,6 +105,10 @@ export function createLockService(connection: Connection, origin: Origin): LockS
     options: ResolvedAcquire,
     startedAt: number,
   ): Lock {
+    if (isClosed) {
+      journal.add(engine, grant.token, grant.ttlMs)
+      throw closedError()
+    }
     const extending = options.autoExtend ? { on: true, goOn: options.goOnExtending } : NEVER
     const lock = createHeldLock(host, engine, grant, extending)
     held.set(grant.token, lock)
@@ -133,6 +140,7 @@ export function createLockService(connection: Connection, origin: Origin): LockS
     const token = randomUUID()
     try {
       const busy = await engine.attempt({ token, ttlMs, channel, again: false })
+      if (isClosed) throw closedError()
       if (signal?.aborted === true) throw signal.reason
       if (!isGrant(busy)) {
         if (busy.handedUntil !== '') guard.watch(engine, busy.holder, busy.handedUntil)
@@ -182,6 +190,7 @@ export function createLockService(connection: Connection, origin: Origin): LockS
     async acquire(engine, places, options) {
       const startedAt = clock.now()
       const { waitMs, signal } = options
+      pending.begin()
       try {
         if (isClosed) throw closedError()
         if (signal?.aborted === true) throw signal.reason
@@ -194,14 +203,21 @@ export function createLockService(connection: Connection, origin: Origin): LockS
       } catch (error) {
         refused(engine, startedAt, error)
         throw error
+      } finally {
+        pending.end()
       }
     },
     async tryAcquire(engine, options) {
       const startedAt = clock.now()
       if (isClosed) throw closedError()
       if (options.signal?.aborted === true) throw options.signal.reason
-      const grant = await tryOnce(engine, options)
-      return grant === undefined ? undefined : handOut(engine, grant, options, startedAt)
+      pending.begin()
+      try {
+        const grant = await tryOnce(engine, options)
+        return grant === undefined ? undefined : handOut(engine, grant, options, startedAt)
+      } finally {
+        pending.end()
+      }
     },
     async release(engine, token) {
       if (isClosed) throw closedError()
@@ -224,6 +240,7 @@ export function createLockService(connection: Connection, origin: Origin): LockS
       if (isClosed) return
       isClosed = true
       for (const line of lines.values()) line.close(closedError())
+      await pending.done(CLOSE_MS)
       await journal.drained(CLOSE_MS)
       guard.close()
       mailbox.close()

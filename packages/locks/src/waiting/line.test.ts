@@ -4,12 +4,12 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { Engine } from '../engine/engine.ts'
 import type { Attempted, Grant } from '../engine/replies.ts'
 import { notReplicated } from '../errors.ts'
-import { marginMs } from '../lock/validity.ts'
 import type { ResolvedAcquire } from '../options.ts'
 import type { HandOverGuard } from './guard.ts'
 import type { Journal } from './journal.ts'
 import { createLine, type Line, type Places } from './line.ts'
 import type { Mailbox } from './mailbox.ts'
+import { createPending } from './pending.ts'
 
 const TTL_MS = 30_000
 const DELAY_MS = 100
@@ -77,6 +77,7 @@ function lineOf(places: Places): Line {
     mailbox,
     journal,
     guard: { watch: () => {} } as unknown as HandOverGuard,
+    pending: createPending(clock),
     asking: () => false,
     onEmpty: () => {},
   })

@@ -14,6 +14,7 @@ import type { HandOverGuard } from './guard.ts'
 import type { Journal } from './journal.ts'
 import { lookDelay } from './look-delay.ts'
 import type { Mailbox } from './mailbox.ts'
+import type { Pending } from './pending.ts'
 import { type Asked, createTicket, entryOf, type Ticket } from './ticket.ts'
 import { createWaiter, type Waiter } from './waiter.ts'
 
@@ -30,6 +31,7 @@ export interface LineDeps {
   readonly mailbox: Mailbox
   readonly journal: Journal
   readonly guard: HandOverGuard
+  readonly pending: Pending
   /** Whether somebody of this process asks Redis just now, whom those who come stand behind. */
   asking(): boolean
   onEmpty(line: Line): void
@@ -55,7 +57,7 @@ export interface Line {
 const MOST_PASSES = 8
 
 export function createLine(deps: LineDeps): Line {
-  const { engine, places, mailbox, journal, guard, connection } = deps
+  const { engine, places, mailbox, journal, guard, pending, connection } = deps
   const { clock } = connection
   const waiters: Waiter[] = []
   const tickets = new Map<string, Ticket>()
@@ -127,12 +129,15 @@ export function createLine(deps: LineDeps): Line {
     const { token, ttlMs, channel, queued } = ticket
     ticket.asking = true
     ticket.queued ||= channel !== ''
+    pending.begin()
     let reply: Attempted
     try {
       reply = await engine.attempt({ token, ttlMs, channel, again: queued })
     } catch (error) {
       ticket.asking = false
       return failed(ticket, error)
+    } finally {
+      pending.end()
     }
     ticket.asking = ticket.unsure = false
     if (isGrant(reply)) give(reply, ticket)
@@ -170,12 +175,16 @@ export function createLine(deps: LineDeps): Line {
     ticket.called = true
     if (ticket.asking || ticket.over) return
     ticket.asking = true
+    pending.begin()
     let grant: Grant | undefined
     try {
       grant = await engine.extend(ticket.token, ticket.ttlMs, true)
     } catch (error) {
       ticket.asking = false
       return failed(ticket, error)
+    } finally {
+      // What follows runs at once, before whoever waits for this end.
+      pending.end()
     }
     ticket.asking = ticket.called = false
     if (grant !== undefined) give(grant, ticket)
