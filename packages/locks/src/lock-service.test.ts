@@ -134,3 +134,16 @@ describe('a close while a lock is being asked for', () => {
     await closed
   })
 })
+
+describe('a release by name and token', () => {
+  it('gives back nothing of another name, or of another kind', async () => {
+    const lock = await service.acquire(engineOf('a', 'permit'), 'own', options)
+    release = () => Promise.resolve({ kind: 'not-held' })
+    expect(await service.release(engineOf('b'), lock.token)).toBe(false)
+    expect(await service.release(engineOf('a'), lock.token)).toBe(false)
+    expect([lock.held, service.stats().held]).toEqual([true, 1])
+    release = () => Promise.resolve({ kind: 'free' })
+    expect(await service.release(engineOf('a', 'permit'), lock.token)).toBe(true)
+    expect([lock.held, service.stats().held]).toEqual([false, 0])
+  })
+})

@@ -53,7 +53,7 @@ export function createLockService(connection: Connection, origin: Origin): LockS
     guard.watch(engine, token, until),
   )
   const lines = new Map<string, Line>()
-  const held = new Map<string, Lock>()
+  const held = new Map<string, { readonly key: string; readonly lock: Lock }>()
   const asking = new Set<string>()
   let isClosed = false
 
@@ -111,7 +111,7 @@ export function createLockService(connection: Connection, origin: Origin): LockS
     }
     const extending = options.autoExtend ? { on: true, goOn: options.goOnExtending } : NEVER
     const lock = createHeldLock(host, engine, grant, extending)
-    held.set(grant.token, lock)
+    held.set(grant.token, { key: engine.key, lock })
     if (acquiredTrace.hasSubscribers) {
       const { name, kind } = engine
       const waited = clock.now() - startedAt
@@ -222,9 +222,9 @@ export function createLockService(connection: Connection, origin: Origin): LockS
     async release(engine, token) {
       if (isClosed) throw closedError()
       const ours = held.get(token)
-      if (ours === undefined || token === '') return release(engine, token)
+      if (ours?.key !== engine.key) return release(engine, token)
       try {
-        await ours.release()
+        await ours.lock.release()
         return true
       } catch (error) {
         if (isCorralError(error, 'LOCK_LOST')) return false
