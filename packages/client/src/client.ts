@@ -91,6 +91,8 @@ export function createCacheClient(options: CacheClientOptions): CacheClient {
   const { connection, namespace } = cache
   const base: ClientBase = { connection, namespace }
   const flags = createFlags(base)
+  /** The first flags that are asked for wait for it together; later ones do not wait again. */
+  let firstWait: Promise<void> | undefined
   /** By their options: whoever asks again for the same gets the same. */
   const limiters = new Map<string, RateLimiter>()
   const sessions =
@@ -125,8 +127,9 @@ export function createCacheClient(options: CacheClientOptions): CacheClient {
     rateLimiter,
     setFeatureFlag: (name, flag) => flags.set(name, flag),
     async getFeatureFlag<T>(name: string, fallback?: T, context?: FlagContext) {
-      if (flags.state === 'starting') await firstRead(connection, flags)
-      return flags.value(name, fallback ?? false, context) as Widened<T>
+      if (flags.state === 'starting') await (firstWait ??= firstRead(connection, flags))
+      const otherwise = fallback === undefined ? false : fallback
+      return flags.value(name, otherwise, context) as Widened<T>
     },
     sessionStore: (given = {}) =>
       createSessionStore(

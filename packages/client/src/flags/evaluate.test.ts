@@ -199,3 +199,9 @@ describe('a flag', () => {
     expect(() => defineFlag(input as FlagInput)).toThrow(message)
   })
 })
+
+describe('a fallback that no flag could hold', () => {
+  it.each([Number.POSITIVE_INFINITY, Number.NaN, 10n])('as %s throws nothing', (fallback) => {
+    expect(() => decide(5, fallback)).not.toThrow()
+  })
+})

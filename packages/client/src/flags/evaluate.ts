@@ -1,5 +1,5 @@
 import { attributeOf, type FlagContext, holds } from './condition.ts'
-import { type FlagDefinition, type FlagRule, type Rollout, typeOfFlag } from './flag-definition.ts'
+import type { FlagDefinition, FlagRule, Rollout } from './flag-definition.ts'
 import { placeOf } from './place-of.ts'
 
 /** Why a flag has its value; OpenFeature's words. */
@@ -95,6 +95,7 @@ function variantAt(rollout: Rollout, place: number): string | undefined {
   return undefined
 }
 
+/** Of a flag's value or of a caller's fallback, which may be any number. */
 function typeOf(value: unknown): string {
-  return value === null ? 'object' : typeOfFlag(value)
+  return typeof value
 }

@@ -59,12 +59,12 @@ export function createFlags({ connection, namespace }: ClientBase): Flags {
 
   function changed(names: readonly string[]): void {
     if (trace.hasSubscribers) trace.publish({ namespace, event: 'changed', names })
-    for (const listener of listeners) listener.changed?.(names)
+    for (const listener of listeners) guarded(() => listener.changed?.(names))
   }
 
   function tellState(state: FlagState): void {
     if (trace.hasSubscribers) trace.publish({ namespace, event: state, names: [] })
-    for (const listener of listeners) listener.state?.(state)
+    for (const listener of listeners) guarded(() => listener.state?.(state))
   }
 
   const mirror =
@@ -159,4 +159,13 @@ function requireName(name: string): void {
   throw new TypeError(
     `flag name: must be a string of 1 to 200 characters, received ${describeValue(name)}`,
   )
+}
+
+/** A listener that throws must keep neither the others nor the copy of the flags from going on. */
+function guarded(tell: () => void): void {
+  try {
+    tell()
+  } catch (error) {
+    process.emitWarning(error instanceof Error ? error : String(error))
+  }
 }

@@ -180,7 +180,7 @@ return there
 })
 
 /**
- * KEYS stamp, index [, session that stays]. ARGV how long the stamp stands µs, its member.
+ * KEYS stamp, index [, session that stays]. ARGV absolute life of that session µs, its member.
  * Reply: 1 when the session stayed. DEL comes before SET, so this works when Redis is full.
  */
 export const revokeSessions: Script = defineScript({
@@ -192,7 +192,8 @@ local stays = KEYS[3] and alive(KEYS[3], KEYS[1], tonumber(ARGV[2]))
 if stays and stays.err then return stays end
 local stamp = math.max(now, previous + 1)
 redis.call('DEL', KEYS[1])
-redis.call('SET', KEYS[1], whole(stamp), 'PX', px(tonumber(ARGV[2])))
+-- The longest that any process may let a session live, whatever this one says.
+redis.call('SET', KEYS[1], whole(stamp), 'PX', ${366 * 86_400_000})
 redis.call('UNLINK', KEYS[2])
 if not stays then return 0 end
 redis.call('HSET', KEYS[3], 'b', whole(stamp + 1))
