@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { type Connection, CorralError } from '@corral/connection'
 import { type FakeClock, fakeClock } from '@corral/testing'
 import { beforeEach, describe, expect, it } from 'vitest'
@@ -145,5 +146,30 @@ describe('a release by name and token', () => {
     release = () => Promise.resolve({ kind: 'free' })
     expect(await service.release(engineOf('a', 'permit'), lock.token)).toBe(true)
     expect([lock.held, service.stats().held]).toEqual([false, 0])
+  })
+})
+
+describe('locks that nobody gives back', () => {
+  it('are not counted once they ran out', async () => {
+    await service.acquire(engineOf('a'), 'shared', options)
+    await clock.advance(TTL_MS - 1_000)
+    const kept = await service.acquire(engineOf('b'), 'shared', options)
+    expect(service.stats().held).toBe(2)
+    await clock.advance(1_000)
+    expect(service.stats().held).toBe(1)
+    await kept.release()
+    expect(service.stats().held).toBe(0)
+  })
+
+  it('are forgotten by those that come, not only by who asks for numbers', async () => {
+    const lost: unknown[] = []
+    const hear = (message: unknown): void => void lost.push(message)
+    subscribe('corral:locks:lost', hear)
+    for (let i = 0; i < 1_000; i++) await service.acquire(engineOf(`${i}`), 'shared', options)
+    await clock.advance(TTL_MS)
+    expect(lost).toHaveLength(0)
+    await service.acquire(engineOf('next'), 'shared', options)
+    expect(lost).toHaveLength(1_000)
+    unsubscribe('corral:locks:lost', hear)
   })
 })

@@ -44,6 +44,9 @@ const NEVER = { on: false, goOn: undefined } as const
 /** How long `close` lets requests, and then releases, that are under way end. */
 const CLOSE_MS = 1_000
 
+/** From so many handles on, those that nobody reads any more are looked for. */
+const SWEEP_FROM = 1_000
+
 export function createLockService(connection: Connection, origin: Origin): LockService {
   const { clock } = connection
   const guard = createHandOverGuard()
@@ -55,6 +58,7 @@ export function createLockService(connection: Connection, origin: Origin): LockS
   const lines = new Map<string, Line>()
   const held = new Map<string, { readonly key: string; readonly lock: Lock }>()
   const asking = new Set<string>()
+  let sweepAt = SWEEP_FROM
   let isClosed = false
 
   function lineOf(id: string, engine: Engine, places: Places): Line {
@@ -99,6 +103,13 @@ export function createLockService(connection: Connection, origin: Origin): LockS
     ended: (token) => void held.delete(token),
   }
 
+  /** Forgets what ran out: a lock that nobody watches or extends has no timer that would tell. */
+  function sweep(): void {
+    // To read it is to end it, which takes it out.
+    for (const { lock } of held.values()) void lock.held
+    sweepAt = Math.max(SWEEP_FROM, 2 * held.size)
+  }
+
   function handOut(
     engine: Engine,
     grant: Grant,
@@ -111,6 +122,7 @@ export function createLockService(connection: Connection, origin: Origin): LockS
     }
     const extending = options.autoExtend ? { on: true, goOn: options.goOnExtending } : NEVER
     const lock = createHeldLock(host, engine, grant, extending)
+    if (held.size >= sweepAt) sweep()
     held.set(grant.token, { key: engine.key, lock })
     if (acquiredTrace.hasSubscribers) {
       const { name, kind } = engine
@@ -232,6 +244,7 @@ export function createLockService(connection: Connection, origin: Origin): LockS
       }
     },
     stats() {
+      sweep()
       let waiting = 0
       for (const line of lines.values()) waiting += line.waiting
       return { held: held.size, waiting, unreleased: journal.size }
