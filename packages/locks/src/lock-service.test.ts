@@ -132,7 +132,7 @@ describe('a close while a lock is being asked for', () => {
     service.acquire(engineOf('a'), 'shared', options).catch(() => undefined)
     const closed = service.close()
     await clock.advance(1_000)
-    await closed
+    await expect(closed).resolves.toBeUndefined()
   })
 })
 

@@ -83,8 +83,8 @@ function lineOf(places: Places): Line {
   })
 }
 
-const wish = (ttlMs: number): ResolvedAcquire =>
-  ({ ttlMs, delayMs: DELAY_MS, waitMs: 60_000 }) as unknown as ResolvedAcquire
+const wish = (ttlMs: number, waitMs = 600_000): ResolvedAcquire =>
+  ({ ttlMs, delayMs: DELAY_MS, waitMs }) as unknown as ResolvedAcquire
 
 /** The only one who expects to be told. */
 function hearHandOver(): string {
@@ -126,5 +126,48 @@ describe('a claim that is refused', () => {
     const token = hearHandOver()
     await expect(waits).rejects.toMatchObject({ code: 'LOCK_NOT_REPLICATED' })
     expect(journalled).toEqual([{ token, forMs: TTL_MS }])
+  })
+})
+
+describe('a waiter that gets a place which was asked for with another ttl', () => {
+  /** One with a minute's ttl stands behind one with half of it, who leaves. */
+  async function behind(): Promise<{ readonly second: Promise<Grant> }> {
+    const line = lineOf('shared')
+    const first = line.acquire(wish(TTL_MS, 1_000), clock.now())
+    const outcome = first.catch((error: unknown) => error)
+    const second = line.acquire(wish(2 * TTL_MS), clock.now())
+    second.catch(() => undefined)
+    await clock.advance(1_000)
+    expect(await outcome).toMatchObject({ code: 'LOCK_TIMEOUT' })
+    return { second }
+  }
+
+  it('holds the lock for its own', async () => {
+    const { second } = await behind()
+    hearHandOver()
+    expect(await second).toMatchObject({ ttlMs: 2 * TTL_MS })
+    expect(journalled).toEqual([])
+  })
+
+  it('is not handed what came after its end; that is given back for the longer ttl', async () => {
+    const { second } = await behind()
+    let answer: () => void = () => {}
+    extend = (token, ttlMs) => {
+      if (ttlMs === TTL_MS) return granted(token, ttlMs)
+      const reply = granted(token, ttlMs)
+      return new Promise((resolve) => (answer = () => resolve(reply)))
+    }
+    const token = hearHandOver()
+    let got: Grant | undefined
+    void second.then((grant) => (got = grant))
+    await clock.advance(2 * TTL_MS)
+    answer()
+    await clock.advance(0)
+    expect(got).toBeUndefined()
+    expect(journalled).toEqual([{ token, forMs: 2 * TTL_MS }])
+    // It stands in line again.
+    extend = granted
+    expect(hearHandOver()).not.toBe(token)
+    expect(await second).toMatchObject({ ttlMs: 2 * TTL_MS })
   })
 })

@@ -267,11 +267,15 @@ export function createLine(deps: LineDeps): Line {
   async function refit(waiter: Waiter, grant: Grant): Promise<void> {
     try {
       const fitted = await engine.extend(grant.token, waiter.ttlMs, false)
-      if (fitted !== undefined && !waiter.settled) return waiter.grant(fitted)
+      if (fitted !== undefined && !waiter.settled) {
+        if (clock.now() < validUntil(fitted.sentAt, fitted.ttlMs)) return waiter.grant(fitted)
+        waiter.note('late')
+        waiter.arm()
+      }
     } catch (error) {
       waiter.fail(error)
     }
-    journal.add(engine, grant.token, grant.ttlMs)
+    journal.add(engine, grant.token, Math.max(grant.ttlMs, waiter.ttlMs))
     if (waiter.settled) return
     waiters.unshift(waiter)
     ensureTicket()
