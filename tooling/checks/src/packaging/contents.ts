@@ -36,6 +36,9 @@ function unreachable(folder: string, files: readonly string[]): readonly string[
     if (reached.has(file)) continue
     if (!existsSync(file)) return [`${relative(folder, file)} does not exist`]
     reached.add(file)
+    // A module that is loaded stands with its declarations, and with what those alone name.
+    const declarations = file.replace(/\.js$/, '.d.ts')
+    if (existsSync(declarations)) queue.push(declarations)
     for (const { specifier } of scanImports(file))
       if (specifier.startsWith('.')) queue.push(...targets(file, specifier))
   }
