@@ -68,6 +68,8 @@ describe('the fence in SQL', () => {
       fence.write(run, 1, 2, { state: 'paid', total: 3 }),
       expect(fence.write(run, 1, 2, { 'state = 1; --': 1 })).rejects.toThrow(TypeError),
       expect(fence.write(run, 1, 2, {})).rejects.toThrow(TypeError),
+      expect(fence.write(run, 1, 2, { total: 3, fence: 9 })).rejects.toThrow(TypeError),
+      expect(fence.write(run, 1, 2, { ID: 2 })).rejects.toThrow(TypeError),
     ]).then(() => {
       expect(texts).toEqual([
         'UPDATE shop.orders SET fence = ? WHERE id = ? AND fence <= ?',
@@ -88,6 +90,21 @@ describe('the fence in Redis', () => {
     await expect(fence.read('total', 100)).rejects.toMatchObject({ code: 'FENCE_REFUSED' })
     await fence.write('total', '11', 101)
     expect(await fence.read('total', 101)).toBe('11')
+  })
+
+  it('takes no write of a holder whose claim does not stand, or was never made', async () => {
+    await using bench = await openBench(server)
+    await using fence = createRedisFence({ connection: bench.client(), namespace: 'shop' })
+    await fence.read('lost', 100)
+    await fence.read('lost', 101)
+    await server.command('FLUSHALL')
+    for (const token of [100, 101]) {
+      await expect(fence.write('lost', '1', token)).rejects.toMatchObject({ code: 'FENCE_REFUSED' })
+    }
+    await fence.read('lost', 100)
+    await expect(fence.write('lost', '2', 101)).rejects.toMatchObject({ code: 'FENCE_REFUSED' })
+    await fence.write('lost', '1', 100)
+    expect(await fence.read('lost', 100)).toBe('1')
   })
 })
 

@@ -17,9 +17,10 @@ export interface RedisFence extends AsyncDisposable {
    */
   read(key: string, fencingToken: number): Promise<string | null>
   /**
-   * Writes the value if nobody newer has claimed it.
+   * Writes the value if this holder's claim, made by {@link read}, still stands.
    *
-   * @throws CorralError FENCE_REFUSED when a newer holder has claimed it
+   * @throws CorralError FENCE_REFUSED when a newer holder has claimed it, or this one has not: the
+   * claim may also have been lost together with the value
    */
   write(key: string, value: string, fencingToken: number): Promise<void>
   close(): Promise<void>
@@ -32,12 +33,12 @@ export interface RedisFenceOptions {
 }
 
 /** `f` is the newest token that claimed it, `v` the value. */
-const fencedLua = (operation: string): string => `
+const fencedLua = (refused: string, operation: string): string => `
 local out = {}
 for i, key in ipairs(KEYS) do
   local token, value = ARGV[2 * i], ARGV[2 * i + 1]
-  local newest = redis.call('HGET', key, 'f')
-  if newest and tonumber(newest) > tonumber(token) then
+  local newest = tonumber(redis.call('HGET', key, 'f') or '')
+  if ${refused} then
     out[i] = { 0 }
   else
     ${operation}
@@ -48,15 +49,21 @@ return out`
 const readScript: EachScript = defineEachScript({
   name: 'fence-read',
   argsPerKey: 2,
-  lua: fencedLua(`redis.call('HSET', key, 'f', token)
-    out[i] = { 1, redis.call('HGET', key, 'v') }`),
+  lua: fencedLua(
+    'newest and newest > tonumber(token)',
+    `redis.call('HSET', key, 'f', token)
+    out[i] = { 1, redis.call('HGET', key, 'v') }`,
+  ),
 })
 
 const writeScript: EachScript = defineEachScript({
   name: 'fence-write',
   argsPerKey: 2,
-  lua: fencedLua(`redis.call('HSET', key, 'f', token, 'v', value)
-    out[i] = { 1 }`),
+  lua: fencedLua(
+    'newest ~= tonumber(token)',
+    `redis.call('HSET', key, 'v', value)
+    out[i] = { 1 }`,
+  ),
 })
 
 /**

@@ -28,6 +28,7 @@ export interface SqlFence {
    * Changes the row if this holder's claim still stands.
    *
    * @throws CorralError FENCE_REFUSED when a newer holder has claimed it, or there is no such row
+   * @throws TypeError when `values` name none, the key's or the fence's column, or no plain identifier
    */
   write(
     run: RunStatement,
@@ -64,6 +65,7 @@ export function createSqlFence(options: SqlFenceOptions): SqlFence {
       `placeholders: must be '$1' or '?', received ${describeValue(placeholders)}`,
     )
   }
+  const reserved = new Set([key.toLowerCase(), fence.toLowerCase()])
   const at = (n: number): string => (placeholders === '?' ? '?' : `$${n}`)
   // `?` has no numbers, so the token is given twice in the order of the text.
   const claimText = `UPDATE ${table} SET ${fence} = ${at(1)} WHERE ${key} = ${at(2)} AND ${fence} <= ${at(3)}`
@@ -84,6 +86,10 @@ export function createSqlFence(options: SqlFenceOptions): SqlFence {
     async write(run, id, token, values) {
       const columns = Object.keys(values).map((column) => identifier(column, 'column'))
       if (columns.length === 0) throw new TypeError('values: must name at least one column')
+      // Databases do not tell upper from lower case here.
+      const own = columns.find((column) => reserved.has(column.toLowerCase()))
+      if (own !== undefined)
+        throw new TypeError(`values: must not name ${own}, which the fence uses`)
       const sets = columns.map((column, i) => `${column} = ${at(i + 1)}`).join(', ')
       const n = columns.length
       const text = `UPDATE ${table} SET ${sets} WHERE ${key} = ${at(n + 1)} AND ${fence} = ${at(n + 2)}`
