@@ -1,5 +1,5 @@
 import { isCorralError } from '@corral/connection'
-import { startRedis, type TestRedis, waitFor } from '@corral/testing'
+import { startProxy, startRedis, type TestRedis, waitFor } from '@corral/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Lock, Locks } from '../src/index.ts'
 import { type Bench, heldNames, openBench } from './harness.ts'
@@ -153,6 +153,24 @@ describe('a semaphore', () => {
     expect(taken[0]?.held).toBe(false)
     await expect(taken[0]?.extend()).rejects.toMatchObject({ code: 'LOCK_LOST' })
     await Promise.all([third.release(), taken[1]?.release()])
+  })
+})
+
+describe('a hand-over that nobody claims', () => {
+  it('leaves no key for ever', async () => {
+    await using proxy = await startProxy({ target: server })
+    const far = bench.locks({}, bench.client(proxy))
+    const first = await locks.semaphore('cpu', 1).acquire()
+    const waits = far.semaphore('cpu', 1).acquire()
+    await waitFor(async () => (await locks.semaphore('cpu', 1).inspect()).waiting === 1)
+    // Who waits hears nothing and claims nothing.
+    proxy.blackHole()
+    await first.release()
+    const keptMs = Number(await server.command('PTTL', 'corral:lock:{shop::cpu}:permits:held'))
+    expect(keptMs).toBeGreaterThan(1_000)
+    expect(keptMs).toBeLessThan(60_000)
+    await proxy.heal()
+    await (await waits).release()
   })
 })
 

@@ -1,6 +1,9 @@
 import { defineEachScript } from '@corral/connection'
 import { ATTEMPT_ARGS, EXTEND_ARGS, type LockScripts, RELEASE_ARGS } from './lock-scripts.ts'
-import { forEachKey, queueLua } from './queue-lua.ts'
+import { CLAIM_MS, forEachKey, queueLua } from './queue-lua.ts'
+
+/** How long a set of reservations is kept at least: long after the last of them. */
+const RESERVED_MS = 10 * CLAIM_MS
 
 /**
  * Locks that several can hold at once: semaphores and read/write locks. `<key>:held` is a sorted set
@@ -29,6 +32,10 @@ local function admit(key, capacity, trust)
     redis.call('LPOP', queue)
     if alive(key, token, channel, trust) then
       redis.call('ZADD', held, micros(now + CLAIM), mode .. token)
+      -- A new set would stay for ever if nobody claimed; any that has holds lives for days.
+      if redis.call('PTTL', held) < ${RESERVED_MS} then
+        redis.call('PEXPIRE', held, ${2 * RESERVED_MS})
+      end
       last = token
     end
   end
