@@ -71,11 +71,11 @@ export function evaluate<T>(
 
   function give(variant: string, reason: FlagReason): FlagEvaluation<T> {
     const value = flag.variants[variant]
-    if (fallback !== undefined && typeOf(fallback) !== typeOf(value)) {
+    if (fallback !== undefined && typeof fallback !== typeof value) {
       return failed(
         fallback,
         'TYPE_MISMATCH',
-        `the flag is of type ${typeOf(value)}, asked for was ${typeOf(fallback)}`,
+        `the flag is of type ${typeof value}, asked for was ${typeof fallback}`,
       )
     }
     return { value: value as T, reason, variant }
@@ -93,9 +93,4 @@ function variantAt(rollout: Rollout, place: number): string | undefined {
     if (place < end) return variant
   }
   return undefined
-}
-
-/** Of a flag's value or of a caller's fallback, which may be any number. */
-function typeOf(value: unknown): string {
-  return typeof value
 }

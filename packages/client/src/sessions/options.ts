@@ -70,10 +70,13 @@ export function resolveSessionsOptions(options: SessionsOptions = {}): ResolvedS
   }
 }
 
+/** The longest that options let a session live; a revocation stands for as long. */
+export const LONGEST_SESSION_MS: number = 366 * 86_400_000
+
 /** @throws TypeError or RangeError outside 1 s to 366 days */
 export function sessionSpan(value: Duration, option: string): number {
   const ms = toMilliseconds(value, option)
-  if (ms >= 1_000 && ms <= 366 * 86_400_000) return ms
+  if (ms >= 1_000 && ms <= LONGEST_SESSION_MS) return ms
   throw new RangeError(
     `${option}: must lie from '1s' to '366 days', received ${describeValue(value)}`,
   )

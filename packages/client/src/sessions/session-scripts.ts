@@ -1,4 +1,5 @@
 import { defineScript, type Script } from '@corral/connection'
+import { LONGEST_SESSION_MS } from './options.ts'
 
 /**
  * A session is a hash: d = data, u = user, b = since when it is that user's (µs), c = created (µs), e = its
@@ -193,7 +194,7 @@ if stays and stays.err then return stays end
 local stamp = math.max(now, previous + 1)
 redis.call('DEL', KEYS[1])
 -- The longest that any process may let a session live, whatever this one says.
-redis.call('SET', KEYS[1], whole(stamp), 'PX', ${366 * 86_400_000})
+redis.call('SET', KEYS[1], whole(stamp), 'PX', ${LONGEST_SESSION_MS})
 redis.call('UNLINK', KEYS[2])
 if not stays then return 0 end
 redis.call('HSET', KEYS[3], 'b', whole(stamp + 1))
