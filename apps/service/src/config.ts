@@ -29,10 +29,16 @@ export interface ServiceConfig {
   /** How long a session lives without being used, and at most. */
   readonly sessionTtlMs: number
   readonly sessionAbsoluteTtlMs: number
+  /** How long a token lives: at most as long as a revocation is remembered. */
+  readonly tokenTtlMs: number
   /** Logins of one user in a minute. */
   readonly loginLimit: number
   /** Requests about sessions from one address in a minute. */
   readonly sessionLimit: number
+  /** Requests of one user with a token in a minute. */
+  readonly userLimit: number
+  /** How often the figures are logged. */
+  readonly metricsLogEveryMs: number
   /** Rows of the embedded database. */
   readonly databaseUsers: number
   /** How long each query takes on top of its own work: the distance to a real database. */
@@ -108,8 +114,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): S
     cacheBypass: read('CACHE_BYPASS', 'false', oneOf('true', 'false')) === 'true',
     sessionTtlMs: read('SESSION_TTL', '1d', duration),
     sessionAbsoluteTtlMs: read('SESSION_ABSOLUTE_TTL', '30d', duration),
+    tokenTtlMs: read('TOKEN_TTL', '30d', upTo(30 * 86_400_000, '30d')),
     loginLimit: read('LOGIN_LIMIT', '10', integer(1, 100_000)),
     sessionLimit: read('SESSION_LIMIT', '120', integer(1, 1_000_000)),
+    userLimit: read('USER_LIMIT', '600', integer(1, 1_000_000)),
+    metricsLogEveryMs: read('METRICS_LOG_EVERY', '1m', atLeast(1000, '1s')),
     databaseUsers: read('DATABASE_USERS', '5000', integer(1, 100_000)),
     databaseLatencyMs: read('DATABASE_LATENCY', '30ms', shortDuration),
     databasePool: read('DATABASE_POOL', '20', integer(1, 1000)),
@@ -161,6 +170,22 @@ function duration(value: string, name: string): number {
   const milliseconds = toMilliseconds(value as Duration, name)
   if (milliseconds === 0) throw new TypeError('must be longer than nothing')
   return milliseconds
+}
+
+function upTo(highestMs: number, name: string): (value: string, option: string) => number {
+  return (value, option) => {
+    const milliseconds = duration(value, option)
+    if (milliseconds > highestMs) throw new TypeError(`must be at most ${name}`)
+    return milliseconds
+  }
+}
+
+function atLeast(lowestMs: number, name: string): (value: string, option: string) => number {
+  return (value, option) => {
+    const milliseconds = duration(value, option)
+    if (milliseconds < lowestMs) throw new TypeError(`must be at least ${name}`)
+    return milliseconds
+  }
 }
 
 function shortDuration(value: string, name: string): number {

@@ -31,6 +31,8 @@ export interface Database {
   updateUser(id: number, changes: UserChanges): Promise<User | undefined>
   /** Figures over a share of the users: those whose id leaves `share` when divided by {@link REPORT_SHARES}. */
   report(share: number): Promise<PlanReport>
+  /** Runs a statement and gives the rows that it returns. */
+  rows<Row>(text: string, values: readonly unknown[]): Promise<Row[]>
   /** Runs a statement and tells how many rows it changed. */
   readonly run: RunStatement
   /** Runs statements that take effect together, or not at all when `body` throws. */
@@ -78,6 +80,13 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       user_id integer NOT NULL REFERENCES users,
       amount integer NOT NULL
     );
+    CREATE TABLE tokens (
+      -- The token itself is nowhere.
+      digest text PRIMARY KEY,
+      user_id integer NOT NULL REFERENCES users,
+      expires_at timestamptz NOT NULL
+    );
+    CREATE INDEX ON tokens (user_id);
     INSERT INTO users (id, name, email, plan, credits)
     SELECT i, 'User ' || i, 'user' || i || '@example.org',
       (ARRAY['free', 'free', 'free', 'team', 'business'])[1 + i % 5], i * 7919 % 10000
@@ -138,6 +147,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
         plans: Object.fromEntries(rows.map((row) => [row.plan, row.users])),
       }
     },
+    rows: query,
     run: (text, values) => remotely(() => runOn(postgres)(text, values)),
     transaction(body) {
       // PGlite has a single session: waiting inside of the transaction would stop everybody else.

@@ -1,9 +1,14 @@
+import { createAuthCache } from '@corral/auth-cache'
+import { authPlugin } from '@corral/auth-cache/fastify'
+import { createCacheClient } from '@corral/client'
 import { shareConnection } from '@corral/connection'
 import { createCache } from '@corral/core'
 import { createLocks } from '@corral/locks'
+import { createMetrics } from '@corral/metrics'
 import { fastify, type FastifyInstance } from 'fastify'
 import type { Redis } from 'ioredis'
 import type { ServiceConfig } from './config.ts'
+import type { ServiceContext } from './context.ts'
 import { openDatabase } from './database.ts'
 import { createHandlers } from './jobs/handlers.ts'
 import { registerApiKey } from './plugins/api-key.ts'
@@ -15,6 +20,7 @@ import { createReader } from './reader.ts'
 import { firstContact, openRedis } from './redis.ts'
 import { routeGroups } from './routes/index.ts'
 import { createSource } from './source.ts'
+import { createTokens } from './tokens.ts'
 
 export interface Service {
   readonly app: FastifyInstance
@@ -48,7 +54,21 @@ export async function buildService(config: ServiceConfig): Promise<Service> {
     staleWhileRevalidate: config.cacheStaleMs / 1000,
     ...(config.cacheNearEntries > 0 && { near: { maxEntries: config.cacheNearEntries } }),
   })
+  const client = createCacheClient({
+    // Its own namespace: whoever may read any key of the cache may not read a user's own things.
+    cache: cache.child('app'),
+    sessions: { ttl: config.sessionTtlMs / 1000, absoluteTtl: config.sessionAbsoluteTtlMs / 1000 },
+  })
+  const auth = createAuthCache({ cache, jwt: 'never' })
+  const tokens = createTokens(database, config.tokenTtlMs)
   const locks = createLocks({ connection, namespace: config.cacheNamespace })
+  const metrics = createMetrics({
+    cache,
+    locks,
+    // Whatever is cached beside users counts as `other`.
+    groups: [{ prefix: 'user:', name: 'users' }],
+  })
+  metrics.logEvery(config.metricsLogEveryMs / 1000, log)
   const source = createSource(database)
   const reader = createReader({ cache, source, negativeTtlMs: config.cacheNegativeTtlMs })
   const queue = createJobQueue({
@@ -64,8 +84,24 @@ export async function buildService(config: ServiceConfig): Promise<Service> {
   registerProblems(app)
   const stopping = registerDrain(app)
   registerApiKey(app, config.apiKey)
+  // For the routes that say `config: { auth: true }`.
+  await app.register(authPlugin, { auth, verify: tokens.verify })
   const closeMethods = registerMethodNotAllowed(app)
-  const context = { config, redis, connection, cache, locks, reader, database, queue, stopping }
+  const context: ServiceContext = {
+    config,
+    redis,
+    connection,
+    cache,
+    client,
+    auth,
+    tokens,
+    locks,
+    metrics,
+    reader,
+    database,
+    queue,
+    stopping,
+  }
   for (const routes of routeGroups) await app.register(routes(context))
   closeMethods()
   await app.ready()
@@ -75,6 +111,9 @@ export async function buildService(config: ServiceConfig): Promise<Service> {
     await app.close()
     const finished = await queue.close(config.shutdownTimeoutMs / 2)
     reader.close()
+    metrics.close()
+    client.close()
+    await auth.close()
     await locks.close()
     await cache.close()
     await connection.close()

@@ -100,6 +100,12 @@ function toProblem(error: Error & Partial<FastifyError>): Problem {
   if (error instanceof Problem) return error
   if (error.validation !== undefined) return invalid(error)
   if (isCorralError(error, 'REDIS_UNAVAILABLE')) return redisAway()
+  if (isCorralError(error, 'REVOCATION_PENDING')) {
+    // In force in this process, and sent again until Redis has it.
+    return new Problem(503, 'The logout is not acknowledged yet; ask again.', {
+      headers: { 'retry-after': '1' },
+    })
+  }
   if (isCorralError(error, 'REDIS_FULL')) {
     return new Problem(503, 'Redis is full.', { headers: { 'retry-after': '5' } })
   }

@@ -1,4 +1,4 @@
-import { createFlags, type FlagContext, type FlagInput } from '@corral/client'
+import type { FlagContext, FlagInput } from '@corral/client'
 import { Type } from '@fastify/type-provider-typebox'
 import type { RouteGroup } from '../context.ts'
 import type { User } from '../database.ts'
@@ -17,11 +17,8 @@ const Query = Type.Object({ user: Type.Optional(UserId) }, { additionalPropertie
 
 /** Feature flags: decided here without asking Redis, changed for every process at once. */
 export const flagRoutes: RouteGroup =
-  ({ cache, connection, reader }) =>
+  ({ client: { flags }, connection, reader }) =>
   async (app) => {
-    const flags = createFlags({ connection, namespace: cache.namespace })
-    app.addHook('onClose', async () => flags.close())
-
     /** What rules may go by. */
     async function contextOf(id: string | undefined): Promise<FlagContext> {
       if (id === undefined) return {}
