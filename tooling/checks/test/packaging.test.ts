@@ -9,7 +9,7 @@ import {
   requiredNames,
 } from '../src/packaging/consumer.ts'
 import { contentFaults } from '../src/packaging/contents.ts'
-import { packAll, type Packed } from '../src/packaging/pack.ts'
+import { demand, packAll, pnpm, type Packed } from '../src/packaging/pack.ts'
 import { root } from '../src/repository.ts'
 import { run } from '../src/run.ts'
 import { createScratch, type Scratch } from '../src/scratch.ts'
@@ -26,6 +26,7 @@ function tool(name: string, args: readonly string[]): ReturnType<typeof run> {
 
 beforeAll(async () => {
   scratch = createScratch('packaging')
+  await demand(pnpm(['run', 'build']))
   packed = await packAll(join(scratch.folder, 'tarballs'))
   consumer = join(scratch.folder, 'consumer')
   await createConsumer(consumer, packed)
