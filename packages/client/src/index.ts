@@ -27,12 +27,8 @@ export {
   type SessionStoreOptions,
   type StoreSession,
 } from './sessions/session-store.ts'
-export {
-  createSessions,
-  type CreateSessionOptions,
-  type NewSession,
-  type Sessions,
-} from './sessions/sessions.ts'
+export type { NewSession } from './sessions/new-session.ts'
+export { createSessions, type CreateSessionOptions, type Sessions } from './sessions/sessions.ts'
 export type { SessionInfo, UserSessions } from './sessions/user-sessions.ts'
 export type { FlagCondition, FlagContext } from './flags/condition.ts'
 export type { FlagErrorCode, FlagEvaluation, FlagReason, Widened } from './flags/evaluate.ts'

@@ -2,8 +2,15 @@ import { defineScript, type Script } from '@corral/connection'
 import { LONGEST_SESSION_MS } from './options.ts'
 
 /**
+ * How long nothing can be stored under an id that was destroyed: for requests that still hold its session
+ * and save it at their end. No call of a connection is under way for longer, whatever its deadline.
+ */
+const BURIED_MS = 60_000
+
+/**
  * A session is a hash: d = data, u = user, b = since when it is that user's (µs), c = created (µs), e = its
  * last moment (µs), i = how long it lives unused (µs), s = last seen (µs), l = label.
+ * A hash with x alone is one that was destroyed a moment ago.
  *
  * `alive` reads one and decides by the server's time and the user's stamp, in the same step in which it
  * is used or changed: so no write can carry a session past its revocation.
@@ -11,7 +18,8 @@ import { LONGEST_SESSION_MS } from './options.ts'
 const SESSION = `
 local function whole(number) return string.format('%.0f', number) end
 local function px(micros) return math.max(1, math.ceil(micros / 1000)) end
-local function alive(key, stamp_key, absolute)
+local function stamp_of(key) return tonumber(redis.call('GET', key) or 0) or 0 end
+local function alive(key, stamp_key, absolute, own)
   local f = redis.pcall('HMGET', key, 'd', 'u', 'b', 'c', 'e', 'i', 's', 'l')
   if f.err then return f end
   if not f[1] then return nil end
@@ -19,9 +27,10 @@ local function alive(key, stamp_key, absolute)
     created = tonumber(f[4]) or 0, ends = tonumber(f[5]) or 0, idle = tonumber(f[6]) or 0,
     seen = tonumber(f[7]) or 0, label = f[8] or ''}
   s.ends = math.min(s.ends, s.created + absolute)
-  local stamp = stamp_key and tonumber(redis.call('GET', stamp_key) or 0) or 0
+  local stamp = stamp_key and stamp_of(stamp_key) or 0
   if now >= s.ends or stamp >= s.born then
-    redis.call('UNLINK', key)
+    -- Under an id that anybody may write it stays, dead: a write must find that it was revoked.
+    if not own then redis.call('UNLINK', key) end
     return nil
   end
   return s
@@ -39,12 +48,15 @@ local function enlist(index_key, member, ends)
   redis.call('ZREMRANGEBYSCORE', index_key, '-inf', whole(now))
   redis.call('PEXPIRE', index_key, math.max(px(ends - now), redis.call('PTTL', index_key)))
 end
--- After a revocation in the same µs, or by a clock that was set back since, a new session is newer.
-local function born_after(stamp_key)
-  return math.max(now, (tonumber(redis.call('GET', stamp_key) or 0) or 0) + 1)
+-- Under an id that anybody may write: DEL comes first, so this works when Redis is full.
+local function bury(key)
+  redis.call('DEL', key)
+  redis.call('HSET', key, 'x', '1')
+  redis.call('PEXPIRE', key, ${BURIED_MS})
 end
 local function told(s)
-  return {s.data, s.user, whole(s.born), whole(s.created), whole(math.min(now + s.idle, s.ends))}
+  return {s.data, s.user, whole(s.born), whole(s.created), whole(math.min(now + s.idle, s.ends)),
+    whole(s.ends), whole(s.idle), s.label}
 end
 `
 
@@ -71,13 +83,25 @@ return told(s)
 `,
 })
 
-/** KEYS session, stamp, index. ARGV data, user, member, idle µs, absolute µs, label. Reply: end µs. */
+/**
+ * KEYS session, stamp, index. ARGV data, user, member, idle µs, absolute µs, label; then of a session
+ * that moves here from another server: since, created and last moment in µs (0 = it begins its life now),
+ * and how far two clocks may differ. Reply: end µs, or nil when what moves was revoked or is over.
+ */
 export const createSessionScript: Script = defineScript({
   name: 'session:create',
   lua: `${SESSION}
-local s = {key = KEYS[1], data = ARGV[2], user = ARGV[3], created = now, idle = tonumber(ARGV[5]),
-  ends = now + tonumber(ARGV[6]), label = ARGV[7], born = now}
-if s.user ~= '' then s.born = born_after(KEYS[2]) end
+local s = {key = KEYS[1], data = ARGV[2], user = ARGV[3], born = now, created = now,
+  ends = now + tonumber(ARGV[6]), idle = tonumber(ARGV[5]), label = ARGV[7]}
+local stamp = s.user ~= '' and stamp_of(KEYS[2]) or 0
+local since = tonumber(ARGV[8])
+-- After a revocation in the same µs, or by a clock that was set back since, a new session is newer.
+if since == 0 then s.born = math.max(now, stamp + 1)
+else
+  s.born, s.created, s.ends = math.min(since, now), tonumber(ARGV[9]), tonumber(ARGV[10])
+  local revoked = stamp > 0 and math.max(stamp + tonumber(ARGV[11]) - since, stamp - s.born) >= 0
+  if revoked or now >= s.ends then return nil end
+end
 write(s)
 if s.user ~= '' then enlist(KEYS[3], ARGV[4], s.ends) end
 return whole(math.min(now + s.idle, s.ends))
@@ -131,51 +155,56 @@ return 1
 
 /**
  * KEYS old session, old stamp, old index, new session, new stamp, new index. ARGV absolute µs, old member,
- * new member, user ('' = as it was), '1' + data or '' (as it was). Reply: nil, or what `told` tells.
+ * new member, user ('' = as it was), '1' + data or '' (as it was), '1' + whose stamp the old one is when
+ * the old id is no native one. Reply: nil, or what `told` tells; 0 when it is another user's meanwhile.
  */
 export const rotateSessionScript: Script = defineScript({
   name: 'session:rotate',
   lua: `${SESSION}
-local s = alive(KEYS[1], KEYS[2], tonumber(ARGV[2]))
+local own = ARGV[7] ~= ''
+local s = alive(KEYS[1], KEYS[2], tonumber(ARGV[2]), own)
 if not s or s.err then return s end
+if own and ARGV[7] ~= '1' .. s.user then return 0 end
 s.key = KEYS[4]
 if ARGV[5] ~= '' and ARGV[5] ~= s.user then
-  s.user, s.created, s.ends, s.born = ARGV[5], now, now + tonumber(ARGV[2]), born_after(KEYS[5])
+  s.user, s.created, s.ends = ARGV[5], now, now + tonumber(ARGV[2])
+  s.born = math.max(now, stamp_of(KEYS[5]) + 1)
 end
 if ARGV[6] ~= '' then s.data = string.sub(ARGV[6], 2) end
 write(s)
-redis.call('UNLINK', KEYS[1])
+if own then bury(KEYS[1]) else redis.call('UNLINK', KEYS[1]) end
 redis.call('ZREM', KEYS[3], ARGV[3])
 if s.user ~= '' then enlist(KEYS[6], ARGV[4], s.ends) end
 return told(s)
 `,
 })
 
-/** KEYS session, stamp, index. ARGV absolute µs, member. Reply: nil, or what was there; it is gone then. */
+/**
+ * KEYS session, stamp, index. ARGV absolute µs, member, 1 when the id is no native one. Reply: nil, or
+ * what was there; it is gone then.
+ */
 export const takeSession: Script = defineScript({
   name: 'session:take',
   memory: 'shrink',
   lua: `${SESSION}
-local s = alive(KEYS[1], KEYS[2], tonumber(ARGV[2]))
-if not s or s.err then return s end
-redis.call('UNLINK', KEYS[1])
+local own = ARGV[4] == '1'
+local s = alive(KEYS[1], KEYS[2], tonumber(ARGV[2]), own)
+if s and s.err then return s end
+if own then bury(KEYS[1]) end
+if not s then return nil end
 redis.call('ZREM', KEYS[3], ARGV[3])
+if not own then redis.call('UNLINK', KEYS[1]) end
 return told(s)
 `,
 })
-
-/** As a session that was just destroyed, for requests that still hold it and save it at their end. */
-const DESTROYED_MS = 60_000
 
 /** KEYS session. Reply: 1 when there was one. */
 export const destroySession: Script = defineScript({
   name: 'session:destroy',
   memory: 'shrink',
-  lua: `
+  lua: `${SESSION}
 local there = redis.call('HEXISTS', KEYS[1], 'd')
-redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'x', '1')
-redis.call('PEXPIRE', KEYS[1], ${DESTROYED_MS})
+bury(KEYS[1])
 return there
 `,
 })
@@ -188,7 +217,7 @@ export const revokeSessions: Script = defineScript({
   name: 'session:revoke',
   memory: 'shrink',
   lua: `${SESSION}
-local previous = tonumber(redis.call('GET', KEYS[1]) or 0) or 0
+local previous = stamp_of(KEYS[1])
 local stays = KEYS[3] and alive(KEYS[3], KEYS[1], tonumber(ARGV[2]))
 if stays and stays.err then return stays end
 local stamp = math.max(now, previous + 1)

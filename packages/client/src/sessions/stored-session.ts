@@ -2,34 +2,42 @@ import { type Connection, isCorralError } from '@corral/connection'
 import type { SessionAddress, SessionAddresses } from './session-address.ts'
 import { readSession } from './session-scripts.ts'
 
-/** What Redis holds of a session. */
+/** What Redis holds of a session. Times are µs of its server unless they say otherwise. */
 export interface StoredSession {
   /** JSON. */
   readonly data: string
   /** `''` for nobody's. */
   readonly user: string
-  /** Server µs since when it is that user's. */
+  /** Since when it is that user's. */
   readonly born: number
-  readonly createdAt: number
-  /** Epoch ms of the server at which it ends when it is not used any more. */
+  readonly created: number
+  /** Epoch ms at which it ends when it is not used any more. */
   readonly expiresAt: number
+  /** When it ends however much it is used. */
+  readonly ends: number
+  /** How long it lives unused. */
+  readonly idle: number
+  readonly label: string
 }
 
 /** Reads what a script of `session-scripts.ts` told. */
 export function storedSession(reply: unknown): StoredSession | undefined {
   if (!Array.isArray(reply)) return undefined
-  const [data, user, born, created, ends] = reply as [string, string, string, string, string]
+  const [data, user, born, created, expires, ends, idle, label] = reply as [string, ...string[]]
   return {
     data,
-    user,
+    user: user!,
     born: Number(born),
-    createdAt: Math.floor(Number(created) / 1000),
-    expiresAt: Math.floor(Number(ends) / 1000),
+    created: Number(created),
+    expiresAt: Math.floor(Number(expires) / 1000),
+    ends: Number(ends),
+    idle: Number(idle),
+    label: label!,
   }
 }
 
 /** Two servers' clocks are taken to agree so far; in a cluster stamp and session may lie on two. */
-const CLOCK_SKEW_MICROS = 250_000
+export const CLOCK_SKEW_MICROS = 250_000
 
 /** Up to which µs a user's sessions are revoked, told to one that lies apart from the stamp; 0 = none. */
 export async function revokedUntil(

@@ -68,3 +68,20 @@ export async function makeBed(mode: Mode): Promise<Bed> {
     },
   }
 }
+
+/** The same connection, but something is done once before the script of this name is first sent. */
+export function beforeScript(
+  connection: Connection,
+  name: string,
+  act: () => Promise<unknown>,
+): Connection {
+  let acted = false
+  const script: Connection['script'] = async (which, ...rest) => {
+    if (which.name === name && !acted) {
+      acted = true
+      await act()
+    }
+    return connection.script(which, ...rest)
+  }
+  return Object.create(connection, { script: { value: script } }) as Connection
+}
