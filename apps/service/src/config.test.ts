@@ -53,6 +53,8 @@ describe('readConfig', () => {
       CACHE_TTL: '5',
       DATABASE_LATENCY: 'slow',
       CACHE_BYPASS: 'yes',
+      TOKEN_TTL: '31d',
+      METRICS_LOG_EVERY: '500ms',
     })
     expect(problems.map((problem) => problem.split(':')[0])).toEqual([
       'NODE_ENV',
@@ -64,6 +66,8 @@ describe('readConfig', () => {
       'CACHE_NAMESPACE',
       'CACHE_TTL',
       'CACHE_BYPASS',
+      'TOKEN_TTL',
+      'METRICS_LOG_EVERY',
       'DATABASE_LATENCY',
     ])
   })
