@@ -1,18 +1,31 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { codesIn, declaredCodes, undeclaredCodes } from '../src/errors/codes.ts'
-import { codeDifferences } from '../src/errors/documented.ts'
+import {
+  codesIn,
+  declaredCodes,
+  declaredReasons,
+  reasonsIn,
+  undeclaredCodes,
+} from '../src/errors/codes.ts'
+import { codeDifferences, thinEntries, undocumentedReasons } from '../src/errors/documented.ts'
+import { warningCodes, warningCodesIn } from '../src/errors/warnings.ts'
 import { root } from '../src/repository.ts'
 import { createScratch } from '../src/scratch.ts'
 
+const page = readFileSync(join(root, 'docs/errors.md'), 'utf8')
+
 describe('error codes', () => {
-  it('are the same in docs/errors.md and in the sources', () => {
-    const declared = declaredCodes().map(({ code }) => code)
-    expect(declared).toContain('REDIS_UNAVAILABLE')
-    expect(codeDifferences(declared, readFileSync(join(root, 'docs/errors.md'), 'utf8'))).toEqual(
-      [],
-    )
+  it('and codes of warnings are the same in docs/errors.md and in the sources', () => {
+    const declared = [...declaredCodes().map(({ code }) => code), ...warningCodes()]
+    expect(declared).toEqual(expect.arrayContaining(['REDIS_UNAVAILABLE', 'CORRAL_SOCKET_TIMEOUT']))
+    expect(codeDifferences(declared, page)).toEqual([])
+  })
+
+  it('have a cause and a cure there, and each of their reasons', () => {
+    expect(thinEntries(page)).toEqual([])
+    expect(declaredReasons().length).toBeGreaterThan(10)
+    expect(undocumentedReasons(declaredReasons(), page)).toEqual([])
   })
 
   it('are declared before they are thrown', () => {
@@ -27,11 +40,24 @@ describe('error codes', () => {
 
 describe('a planted fault', () => {
   it('is reported in both directions', () => {
-    const page =
+    const text =
       '# Errors\n\n## `IN_BOTH`\n\n| Code | Cause |\n| --- | --- |\n| `ONLY_HERE` | `IN_TEXT` |\n'
-    expect(codeDifferences(['IN_BOTH', 'ONLY_THERE'], page)).toEqual([
+    expect(codeDifferences(['IN_BOTH', 'ONLY_THERE'], text)).toEqual([
       'ONLY_THERE is not documented',
       'ONLY_HERE is not declared',
+    ])
+  })
+
+  it('is reported when a cause, a cure or a reason is missing', () => {
+    const text =
+      '## @corral/x\n\n### ONE\n\nA cause.\n\n### TWO\n\nA cause. A cure. `why`\n\n| `A_B` | cause |  |\n'
+    expect(thinEntries(text)).toEqual([
+      'ONE: wants a cause and a cure',
+      '| `A_B` | cause |  |: wants a cause and a cure',
+    ])
+    const reasons = ['why', 'else'].map((reason) => ({ reason, package: '@corral/x' }))
+    expect(undocumentedReasons(reasons, text)).toEqual([
+      'the chapter of @corral/x does not name `else`',
     ])
   })
 
@@ -57,4 +83,17 @@ it('codes are read from arrays and objects', () => {
 export const BCodes = { one: 'B_ONE' } as const
 export const other = 'NOT_THIS'`
   expect(codesIn('errors.ts', text)).toEqual(['A_ONE', 'A_TWO', 'B_ONE'])
+})
+
+it('reasons are read from the types of an errors.ts', () => {
+  expect(reasonsIn('errors.ts', `export type AReason = 'one' | 'an-other'\ntype B = 'no'`)).toEqual(
+    ['one', 'an-other'],
+  )
+})
+
+it('codes of warnings are read from what is emitted and from interfaces', () => {
+  const text = `process.emitWarning('so', { type: 'CorralWarning', code: 'CORRAL_ONE' })
+export interface SomeWarning { readonly code: 'TWO' | 'THREE_3'; readonly message: string }
+export interface Other { readonly code: 'NOT_THIS' }`
+  expect(warningCodesIn(text, 'a.ts')).toEqual(['CORRAL_ONE', 'CORRAL_TWO', 'CORRAL_THREE_3'])
 })

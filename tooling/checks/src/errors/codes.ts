@@ -9,6 +9,11 @@ export interface DeclaredCode {
   readonly package: string
 }
 
+export interface DeclaredReason {
+  readonly reason: string
+  readonly package: string
+}
+
 /** The strings in every exported `…Codes` of an `errors.ts`. */
 export function codesIn(
   file: string,
@@ -26,6 +31,21 @@ export function codesIn(
   return found
 }
 
+/** Why an error of a code comes: the members of every exported type `…Reason` of an `errors.ts`. */
+export function reasonsIn(
+  file: string,
+  text: string = readFileSync(file, 'utf8'),
+): readonly string[] {
+  const found: string[] = []
+  new Visitor({
+    TSTypeAliasDeclaration: ({ id, typeAnnotation: { start, end } }) => {
+      if (id.name.endsWith('Reason'))
+        found.push(...[...text.slice(start, end).matchAll(/'([a-z-]+)'/g)].map((m) => m[1] ?? ''))
+    },
+  }).visit(parseSync(file, text).program)
+  return found
+}
+
 function codesOf(expression: string): readonly string[] {
   return [...expression.matchAll(/['"`]([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)['"`]/g)].map(
     (m) => m[1] ?? '',
@@ -34,11 +54,22 @@ function codesOf(expression: string): readonly string[] {
 
 /** What the published packages below `base` declare. */
 export function declaredCodes(base: string = root): readonly DeclaredCode[] {
+  return errorFiles(base).flatMap(({ name, file }) =>
+    codesIn(file).map((code) => ({ code, package: name })),
+  )
+}
+
+export function declaredReasons(base: string = root): readonly DeclaredReason[] {
+  return errorFiles(base).flatMap(({ name, file }) =>
+    reasonsIn(file).map((reason) => ({ reason, package: name })),
+  )
+}
+
+function errorFiles(base: string): readonly { readonly name: string; readonly file: string }[] {
   return workspaceMembers(base)
     .filter((member) => member.group === 'packages')
     .map((member) => ({ name: member.name, file: join(member.folder, 'src/errors.ts') }))
     .filter(({ file }) => existsSync(file))
-    .flatMap(({ name, file }) => codesIn(file).map((code) => ({ code, package: name })))
 }
 
 /** `new CorralError('CODE', …)` in the sources with a code that nobody declared. */
@@ -54,7 +85,8 @@ export function undeclaredCodes(base: string = root): readonly string[] {
   return faults
 }
 
-function isShipped(name: string): boolean {
+/** A source that users get, not a test of it. */
+export function isShipped(name: string): boolean {
   return isSource(name) && !/\.test(-d)?\.ts$/.test(name)
 }
 

@@ -1,3 +1,5 @@
+import type { DeclaredReason } from './codes.ts'
+
 /** The codes that docs/errors.md gives a heading or the first cell of a table row. */
 export function documentedCodes(text: string): readonly string[] {
   const codes = text.split('\n').flatMap((line) => {
@@ -18,4 +20,40 @@ export function codeDifferences(declared: readonly string[], text: string): read
       .filter((code) => !declared.includes(code))
       .map((code) => `${code} is not declared`),
   ]
+}
+
+/** Reasons that the chapter of their package does not name. */
+export function undocumentedReasons(
+  declared: readonly DeclaredReason[],
+  text: string,
+): readonly string[] {
+  const chapters = text.split(/^## /m)
+  return declared
+    .filter(({ reason, package: name }) => {
+      const chapter = chapters.find((each) => each.startsWith(`${name}\n`)) ?? ''
+      return !chapter.includes(`\`${reason}\``)
+    })
+    .map(({ reason, package: name }) => `the chapter of ${name} does not name \`${reason}\``)
+}
+
+/** Codes without both a cause and a cure: two sentences below a heading, or full cells in a row. */
+export function thinEntries(text: string): readonly string[] {
+  const sections = text.split(/^### /m).slice(1)
+  const thin = sections
+    .map((section) => section.split(/^## /m)[0] ?? '')
+    .filter((section) => sentences(section) < 2)
+    .map((section) => section.split('\n')[0] ?? '')
+  const rows = text
+    .split('\n')
+    .filter((line) => line.startsWith('|') && line.slice(1, -1).split('|').some(isBlank))
+  return [...thin, ...rows].map((entry) => `${entry}: wants a cause and a cure`)
+}
+
+function sentences(section: string): number {
+  const [, ...body] = section.split('\n')
+  return [...body.join(' ').matchAll(/[.;|](?:\s|$)/g)].length
+}
+
+function isBlank(cell: string): boolean {
+  return cell.trim() === ''
 }
