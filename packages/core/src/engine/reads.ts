@@ -95,29 +95,37 @@ export function createReads(parts: Parts): Reads {
     const started = tally.start()
     const ticket = near?.ticket(redisKey, key)
     return new Promise((resolve, reject) => {
-      const settle = (answer: () => unknown): void => {
-        try {
-          resolve(answer())
-        } catch (error) {
-          reject(error)
-        }
-      }
-      const failed = (error: unknown): unknown => {
-        failures.absorb('get', error)
-        return told(key, unavailable, started)
-      }
       ask(
         redisKey,
-        (text) =>
-          settle(() => {
+        (text) => {
+          try {
             const judged = judge(redisKey, text, undefined, ticket)
-            return judged instanceof Promise
-              ? judged.then((found) => told(key, found, started), failed)
-              : told(key, judged, started)
-          }),
-        (error) => settle(() => failed(error)),
+            resolve(
+              isPromise(judged)
+                ? judged.then(
+                    (found) => told(key, found, started),
+                    (error: unknown) => unanswered(key, error, started),
+                  )
+                : told(key, judged, started),
+            )
+          } catch (error) {
+            reject(error)
+          }
+        },
+        (error) => {
+          try {
+            resolve(unanswered(key, error, started))
+          } catch (thrown) {
+            reject(thrown)
+          }
+        },
       )
     })
+  }
+
+  function unanswered(key: string, error: unknown, started: number): unknown {
+    failures.absorb('get', error)
+    return told(key, unavailable, started)
   }
 
   async function getSlowly(key: string, redisKey: string): Promise<unknown> {
@@ -179,7 +187,7 @@ export function createReads(parts: Parts): Reads {
     try {
       const text = stamps.baseKnown ? await tier.get(redisKey) : await fetchWithBase(redisKey)
       const judged = judge(redisKey, text, schema, ticket)
-      return judged instanceof Promise ? await judged : judged
+      return isPromise(judged) ? await judged : judged
     } catch (error) {
       failures.absorb('get', error)
       return unavailable
@@ -222,11 +230,11 @@ export function createReads(parts: Parts): Reads {
         ? (error: unknown): void => failures.note('get', error)
         : undefined
       const [texts] = await Promise.all([tier.getMany(wanted, onPart), stamps.learnBase()])
-      // What stamps of tags are missing is asked for in this one tick, and so in one MGET.
       const judged = texts.map((text, index) =>
         judge(wanted[index] as string, text, undefined, tickets?.[index]),
       )
-      found = await Promise.all(judged.map((one) => Promise.resolve(one)))
+      // What stamps of tags are missing was asked for in this one tick, and so in one MGET.
+      found = judged.some(isPromise) ? await Promise.all(judged) : (judged as Found[])
     } catch (error) {
       failures.absorb('get', error)
       found = wanted.map(() => unavailable)
@@ -264,6 +272,10 @@ export function createReads(parts: Parts): Reads {
 /** Its text does not say when it ends, so that no copy could end with it. */
 function isCounter({ value, loadedAt, expires }: DecodedEntry): boolean {
   return typeof value === 'number' && loadedAt === undefined && expires === undefined
+}
+
+function isPromise(found: Found | Promise<Found>): found is Promise<Found> {
+  return found instanceof Promise
 }
 
 const journalled = notFound('journalled', null)

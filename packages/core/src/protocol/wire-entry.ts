@@ -101,34 +101,64 @@ const NONE: readonly never[] = []
 const COUNTER = /^-?\d{1,19}$/
 const LEASE = /^\{"lease":"([^"\\]*)","at":(\d+)\}$/
 
-/** The head of nearly every entry: ours, untagged, its value plain JSON to the last brace. */
-const PLAIN_HEAD =
-  /^\{"c":1,"at":(\d{1,16})(?:,"expires":(\d{1,16}))?,"h":(\d{1,16})(?:,"stale":(\d{1,16}))?(?:,"cost":(\d{1,16}))?,"value":/
-const BRACE = 125
+const [BRACE, COMMA] = [125, 44]
+/** The second letter of an entry's field tells which it is, where it may stand. */
+const [AT, EXPIRES, HASH, STALE, COST, VALUE] = [97, 101, 104, 115, 99, 118]
+const OPENING = `{"c":${FORMAT_VERSION}`
+const VERSION = OPENING.charCodeAt(5)
+const MOST_DIGITS = 16
+
+/** Behind the number that {@link digitsAt} read last. */
+let end = 0
+
+/** The whole number at `from`; NaN if there is none, or one too long. */
+function digitsAt(text: string, from: number): number {
+  let number = 0
+  let at = from
+  for (; ; at++) {
+    const digit = text.charCodeAt(at) - 48
+    // Behind the end of the text it is no number either.
+    if (!(digit >= 0 && digit <= 9)) break
+    number = number * 10 + digit
+  }
+  end = at
+  return at > from && at <= from + MOST_DIGITS ? number : NaN
+}
 
 /**
- * Reads an entry by the order of its fields, which is part of the format: parsing the value alone
- * takes a third less time than parsing the whole. Undefined: it takes a closer look.
+ * Nearly every entry: ours, untagged, its value plain JSON to the last brace. Read by the order of
+ * its fields, which is part of the format, and told apart by a letter of each; its hash tells that it
+ * is one. With the value parsed alone that takes much less than parsing the whole. Undefined: it
+ * takes a closer look.
  */
 function plainEntry(text: string, redisKey: string): DecodedEntry | undefined {
-  const head = PLAIN_HEAD.exec(text)
-  if (head === null || text.charCodeAt(text.length - 1) !== BRACE) return undefined
-  if (Number(head[3]) !== keyHash(redisKey)) return undefined
+  if (text.charCodeAt(5) !== VERSION || text.charCodeAt(8) !== AT) return undefined
+  const loadedAt = digitsAt(text, OPENING.length + ',"at":'.length)
+  let expires: number | undefined
+  if (text.charCodeAt(end + 2) === EXPIRES) expires = digitsAt(text, end + ',"expires":'.length)
+  if (text.charCodeAt(end + 2) !== HASH) return undefined
+  if (digitsAt(text, end + ',"h":'.length) !== keyHash(redisKey)) return undefined
+  let stale = 0
+  if (text.charCodeAt(end + 2) === STALE) stale = digitsAt(text, end + ',"stale":'.length)
+  let costMs: number | undefined
+  if (text.charCodeAt(end + 2) === COST) costMs = digitsAt(text, end + ',"cost":'.length)
+  if (text.charCodeAt(end) !== COMMA || text.charCodeAt(end + 2) !== VALUE) return undefined
+  if (Number.isNaN(loadedAt + (expires ?? 0) + stale + (costMs ?? 0))) return undefined
+  if (text.charCodeAt(text.length - 1) !== BRACE) return undefined
   let value: unknown
   try {
-    value = parseJson(text.slice(head[0].length, -1))
+    value = parseJson(text.slice(end + ',"value":'.length, -1))
   } catch {
     return undefined
   }
-  const expires = head[2] === undefined ? undefined : Number(head[2])
-  const stale = head[4] === undefined ? 0 : Number(head[4])
+  const freshUntil = expires === undefined ? undefined : expires - stale
   return {
     kind: 'entry',
     value,
-    loadedAt: Number(head[1]),
+    loadedAt,
     expires,
-    freshUntil: expires === undefined ? undefined : expires - stale,
-    costMs: head[5] === undefined ? undefined : Number(head[5]),
+    freshUntil,
+    costMs,
     tags: NONE,
     seen: NONE,
     encoded: undefined,

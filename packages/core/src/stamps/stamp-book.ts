@@ -178,9 +178,10 @@ export function createStampBook(deps: StampBookDeps): StampBook {
     if (baseHeld) return 'dead'
     const { loadedAt, tags, seen } = entry
     if (loadedAt === undefined) return 'alive'
-    const skew = skewUs()
     // A lower bound is enough to tell the dead: stamps only grow.
-    if (stampKills(baseStamp, loadedAt, seen[0] ?? 0, skew)) return 'dead'
+    if (baseStamp > 0 && stampKills(baseStamp, loadedAt, seen[0] ?? 0, skewUs())) return 'dead'
+    if (tags.length === 0) return baseKnown ? 'alive' : 'unknown'
+    const skew = skewUs()
     let known = baseKnown
     for (let i = 0; i < tags.length; i++) {
       const key = stampKeyOfTag(namespace, tags[i] as string)
