@@ -1,10 +1,5 @@
 import type { EventEmitter } from 'node:events'
-import {
-  type Connection,
-  type ConnectionHealth,
-  describeValue,
-  type TimerHandle,
-} from '@corral/connection'
+import { type Connection, type ConnectionHealth, describeValue } from '@corral/connection'
 import type { Cache, Ttl } from '@corral/core'
 import { type Bulk, createBulk } from './bulk/bulk.ts'
 import type { ClientBase } from './client-base.ts'
@@ -66,7 +61,7 @@ export interface CacheClient extends Sessions, Bulk, UserCache {
 }
 
 /** How long the first flag waits for the flags to be read before its caller gets the fallback. */
-const FIRST_READ_MS = 1_000
+const FIRST_READ = '1s'
 
 /**
  * Makes a client.
@@ -92,7 +87,7 @@ export function createCacheClient(options: CacheClientOptions): CacheClient {
   const base: ClientBase = { connection, namespace }
   const flags = createFlags(base)
   /** The first flags that are asked for wait for it together; later ones do not wait again. */
-  let firstWait: Promise<void> | undefined
+  let firstWait: Promise<boolean> | undefined
   /** By their options: whoever asks again for the same gets the same. */
   const limiters = new Map<string, RateLimiter>()
   const sessions =
@@ -127,7 +122,7 @@ export function createCacheClient(options: CacheClientOptions): CacheClient {
     rateLimiter,
     setFeatureFlag: (name, flag) => flags.set(name, flag),
     async getFeatureFlag<T>(name: string, fallback?: T, context?: FlagContext) {
-      if (flags.state === 'starting') await (firstWait ??= firstRead(connection, flags))
+      if (flags.state === 'starting') await (firstWait ??= flags.ready(FIRST_READ))
       const otherwise = fallback === undefined ? false : fallback
       return flags.value(name, otherwise, context) as Widened<T>
     },
@@ -145,18 +140,6 @@ export function createCacheClient(options: CacheClientOptions): CacheClient {
       limiters.clear()
     },
   }
-}
-
-/** Waits for the flags, not longer than {@link FIRST_READ_MS}: a call never hangs. */
-async function firstRead(connection: Connection | undefined, flags: Flags): Promise<void> {
-  const clock = connection?.clock
-  if (clock === undefined) return
-  let timer: TimerHandle | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = clock.setTimer(resolve, FIRST_READ_MS)
-  })
-  await Promise.race([flags.ready(), late])
-  if (timer !== undefined) clock.clearTimer(timer)
 }
 
 function isConcurrency(

@@ -177,6 +177,11 @@ describe('a flag', () => {
     [{ variants: { a: 1, b: 'x' }, fallthrough: 'a' }, /^variants: must all be of one type/],
     [{ variants: { a: 1 }, fallthrough: 'b' }, /^fallthrough: /],
     [{ percentage: 101 }, /^percentage: /],
+    [{ percentage: '1' }, /^percentage: must be a number from 0 to 100, received "1"$/],
+    [
+      { variants: { a: 1, b: 2 }, fallthrough: 'a', rollout: { a: '1', b: 1 } },
+      /^rollout\.a: must be a number from 0 to 100, received "1"$/,
+    ],
     [{ variants: { a: 1, b: 2 }, fallthrough: 'a', rollout: { a: 60, b: 60 } }, /not pass 100/],
     [{ variants: { a: 1 }, fallthrough: 'a', rollout: { c: 1 } }, /^rollout: must be one of/],
     [

@@ -150,7 +150,7 @@ function requireVariant(name: string, at: string, variants: FlagDefinition['vari
 }
 
 function share(value: number, at: string): number {
-  if (value >= 0 && value <= 100) return value
+  if (typeof value === 'number' && value >= 0 && value <= 100) return value
   throw new RangeError(`${at}: must be a number from 0 to 100, received ${describeValue(value)}`)
 }
 

@@ -20,8 +20,8 @@ export interface FlagMirror {
   readonly texts: ReadonlyMap<string, string>
   /** Begins to listen and read; idempotent. */
   start(): void
-  /** Resolves once the flags were read, whatever it takes. */
-  whenRead(): Promise<void>
+  /** Whether the flags were read after so many ms; left out: resolves when they were, or at the end. */
+  whenRead(mostMs?: number): Promise<boolean>
   /** Reads again now; for one's own writes. Rejects as a read does. */
   refresh(): Promise<void>
   close(): void
@@ -34,6 +34,7 @@ export interface MirrorListener {
 
 /** Between two reads while nobody tells about changes. */
 const POLL_MS = 5_000
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 /** After a read that failed. */
 const RETRY_MS = 500
 
@@ -51,7 +52,7 @@ export function createFlagMirror(
   let reading: Promise<void> | undefined
   let again = false
   let read = false
-  const waiting: (() => void)[] = []
+  const waiting = new Set<() => void>()
   /** Changes by anybody, or by Corral alone on servers without tracking; either will do. */
   const heard = { keys: 'arming' as SignalState, channel: 'arming' as SignalState }
 
@@ -120,10 +121,15 @@ export function createFlagMirror(
     )
     texts = next
     read = true
-    for (const resolve of waiting.splice(0)) resolve()
+    wake()
     if (hearing() || state === 'starting') become('ready')
     if (!hearing()) schedule(POLL_MS)
     if (changed.length > 0) listener.changed(changed)
+  }
+
+  function wake(): void {
+    for (const resolve of waiting) resolve()
+    waiting.clear()
   }
 
   function listen(): void {
@@ -147,7 +153,7 @@ export function createFlagMirror(
     become('closed')
     for (const stop of stops ?? []) stop()
     if (timer !== undefined) clock.clearTimer(timer)
-    for (const resolve of waiting.splice(0)) resolve()
+    wake()
   }
 
   return {
@@ -167,8 +173,23 @@ export function createFlagMirror(
         close()
       }
     },
-    whenRead: () =>
-      read ? Promise.resolve() : new Promise((resolve) => void waiting.push(resolve)),
+    async whenRead(mostMs) {
+      if (read || state === 'closed') return read
+      let late: TimerHandle | undefined
+      await new Promise<void>((resolve) => {
+        waiting.add(resolve)
+        if (mostMs === undefined) return
+        late = clock.setTimer(
+          () => {
+            waiting.delete(resolve)
+            resolve()
+          },
+          Math.min(mostMs, LONGEST_TIMER_MS),
+        )
+      })
+      if (late !== undefined) clock.clearTimer(late)
+      return read
+    },
     refresh,
     close,
   }

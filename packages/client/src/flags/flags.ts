@@ -1,4 +1,4 @@
-import { describeValue, ownKey } from '@corral/connection'
+import { describeValue, type Duration, ownKey, toShortMilliseconds } from '@corral/connection'
 import type { ClientBase } from '../client-base.ts'
 import { fromJson, toJson } from '../json.ts'
 import { traceChannel } from '../trace.ts'
@@ -25,11 +25,16 @@ export interface FlagListener {
  */
 export interface Flags {
   readonly state: FlagState
-  /** Resolves once the flags were read for the first time; until then callers get their defaults. */
-  ready(): Promise<void>
+  /**
+   * Whether the flags were read; until then callers get their defaults. Does not reject.
+   *
+   * @param wait how long to wait for the first read; left out: as long as it takes, or until `close()`
+   */
+  ready(wait?: Duration): Promise<boolean>
   /**
    * Decides a flag with this process's copy. Never throws because of Redis or of what a flag holds:
-   * what cannot be decided gives `fallback` with an `errorCode`.
+   * what cannot be decided gives `fallback` with an `errorCode`. Objects are the same for every caller,
+   * and frozen.
    */
   evaluate<T>(name: string, fallback: T, context?: FlagContext): FlagEvaluation<Widened<T>>
   /** The value alone of {@link evaluate}. */
@@ -98,9 +103,10 @@ export function createFlags({ connection, namespace }: ClientBase): Flags {
     get state() {
       return mirror?.state ?? 'ready'
     },
-    async ready() {
+    async ready(wait) {
+      const most = wait === undefined ? undefined : toShortMilliseconds(wait, 'wait')
       mirror?.start()
-      await mirror?.whenRead()
+      return mirror === undefined || mirror.whenRead(most)
     },
     evaluate: decide as Flags['evaluate'],
     value: ((name, fallback, context) => decide(name, fallback, context).value) as Flags['value'],
@@ -148,10 +154,17 @@ export function createFlags({ connection, namespace }: ClientBase): Flags {
 
 function parse(text: string): FlagDefinition | TypeError {
   try {
-    return defineFlag(fromJson(text) as FlagInput)
+    return freezeDeep(defineFlag(fromJson(text) as FlagInput))
   } catch (error) {
     return new TypeError(error instanceof Error ? error.message : 'not a flag')
   }
+}
+
+/** Once per text, so that no caller can change what all others get. */
+function freezeDeep<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value
+  for (const inner of Object.values(value)) freezeDeep(inner)
+  return Object.freeze(value)
 }
 
 function requireName(name: string): void {

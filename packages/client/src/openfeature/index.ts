@@ -1,1 +1,1 @@
-export { createOpenFeatureProvider } from './provider.ts'
+export { createOpenFeatureProvider, type OpenFeatureProviderOptions } from './provider.ts'

@@ -1,3 +1,4 @@
+import { describeValue, type Duration, toShortMilliseconds } from '@corral/connection'
 import {
   ErrorCode,
   type EvaluationContext,
@@ -5,6 +6,7 @@ import {
   OpenFeatureEventEmitter,
   type Provider,
   ProviderEvents,
+  ProviderNotReadyError,
   type ResolutionDetails,
 } from '@openfeature/server-sdk'
 import type { FlagEvaluation } from '../flags/evaluate.ts'
@@ -18,10 +20,24 @@ const ERROR_CODES = {
   PROVIDER_NOT_READY: ErrorCode.PROVIDER_NOT_READY,
 } as const
 
+/** How a provider begins. */
+export interface OpenFeatureProviderOptions {
+  /**
+   * How long `setProviderAndWait` waits for the flags. Then it rejects with a `ProviderNotReadyError`,
+   * callers get their defaults, and `READY` follows when the flags were read. 1 ms to 60 s.
+   *
+   * @defaultValue '1s'
+   */
+  readonly initializeTimeout?: Duration
+}
+
 /**
  * An OpenFeature provider over Corral's flags. It is ready once they were read, tells
  * `CONFIGURATION_CHANGED` with the names, `STALE` while signals are lost, and `READY` when they are back.
- * Closing the provider leaves the flags open: they are whoever's made them.
+ * Objects that it resolves are frozen. Closing the provider leaves the flags open: they are whoever's
+ * made them.
+ *
+ * @throws TypeError or RangeError naming option, rule and received value
  *
  * @example
  * ```ts
@@ -34,9 +50,21 @@ const ERROR_CODES = {
  * const on = await OpenFeature.getClient().getBooleanValue('new-ui', false, { targetingKey: '1' })
  * ```
  */
-export function createOpenFeatureProvider(flags: Flags): Provider {
+export function createOpenFeatureProvider(
+  flags: Flags,
+  options: OpenFeatureProviderOptions = {},
+): Provider {
+  const { initializeTimeout = '1s' } = options
+  const timeoutMs = toShortMilliseconds(initializeTimeout, 'initializeTimeout')
+  if (!(timeoutMs >= 1 && timeoutMs <= 60_000)) {
+    throw new RangeError(
+      `initializeTimeout: must lie from '1ms' to '60s', received ${describeValue(initializeTimeout)}`,
+    )
+  }
   const events = new OpenFeatureEventEmitter()
   let stop: (() => void) | undefined
+  /** What comes of `initialize` itself is told by the SDK. */
+  let initializing = false
 
   function resolve<T>(
     name: string,
@@ -58,10 +86,15 @@ export function createOpenFeatureProvider(flags: Flags): Provider {
         },
         state: (state) => {
           if (state === 'stale') events.emit(ProviderEvents.Stale, { message: 'signals are lost' })
-          if (state === 'ready') events.emit(ProviderEvents.Ready)
+          if (state === 'ready' && !initializing) events.emit(ProviderEvents.Ready)
         },
       })
-      await flags.ready()
+      initializing = true
+      const read = await flags.ready(initializeTimeout)
+      initializing = false
+      if (!read) {
+        throw new ProviderNotReadyError(`the flags were not read within ${timeoutMs} ms`)
+      }
     },
     onClose() {
       stop?.()

@@ -41,6 +41,11 @@ describe.each<Mode>(['standalone', 'cluster'])('flags, %s', (mode) => {
     await waitFor(() => others.value('new-ui', false), { timeout: 5_000 })
     await flags.set('limits', { value: { perMinute: 5 } })
     expect(flags.value('limits', {})).toEqual({ perMinute: 5 })
+    // One for all callers: none of them can change what the others get.
+    const limits = flags.value<{ perMinute: number }>('limits', { perMinute: 0 })
+    expect(() => (limits.perMinute = 6)).toThrow(TypeError)
+    expect(() => Object.assign(flags.definition('limits')!, { enabled: false })).toThrow(TypeError)
+    expect(flags.value('limits', {})).toEqual({ perMinute: 5 })
     expect(flags.names()).toEqual(['limits', 'new-ui'])
     expect(flags.definition('new-ui')).toMatchObject({ fallthrough: 'on' })
     expect(await flags.delete('new-ui')).toBe(true)
@@ -205,7 +210,10 @@ describe('flags when Redis', () => {
         errorCode: 'PROVIDER_NOT_READY',
       })
       expect(performance.now() - started).toBeLessThan(50)
+      expect(await flags.ready('50ms')).toBe(false)
+      const whenever = flags.ready()
       await bed.server.resume()
+      expect(await whenever).toBe(true)
       await waitFor(() => flags.value('a', 'own') === 'there', { timeout: 15_000 })
       flags.close()
     } finally {
@@ -215,7 +223,7 @@ describe('flags when Redis', () => {
 
   it('is not used at all: flags of this process alone', async () => {
     const flags = createFlags({ connection: undefined, namespace: 'app' })
-    await flags.ready()
+    expect(await flags.ready('50ms')).toBe(true)
     await flags.set('a', { percentage: 100 })
     expect(flags.value('a', false, { targetingKey: 'x' })).toBe(true)
     expect(await flags.delete('a')).toBe(true)

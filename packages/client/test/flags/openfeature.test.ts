@@ -8,7 +8,7 @@ import {
   type Client,
 } from '@openfeature/server-sdk'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createFlags, type Flags } from '../../src/index.ts'
+import { createFlags, type Duration, type Flags } from '../../src/index.ts'
 import { createOpenFeatureProvider } from '../../src/openfeature/index.ts'
 import { type Bed, makeBed } from '../sessions/bed.ts'
 
@@ -113,5 +113,68 @@ describe('the OpenFeature provider', () => {
     await waitFor(() => events.includes('ready'), { timeout: 15_000 })
     expect(client.providerStatus).toBe(ProviderStatus.READY)
     elsewhere.close()
+  })
+})
+
+describe('the OpenFeature provider with Redis away', () => {
+  it('is not ready within a second, gives defaults, and tells when it is', async () => {
+    const away = await makeBed('standalone')
+    const domain = 'away'
+    try {
+      await away.server.command('HSET', 'corral:flag:{app}', 'text', '"there"')
+      await away.server.pause()
+      const read = createFlags({ connection: away.connection, namespace: 'app' })
+      const started = performance.now()
+      await expect(
+        OpenFeature.setProviderAndWait(domain, createOpenFeatureProvider(read)),
+      ).rejects.toMatchObject({ name: 'ProviderNotReadyError', code: 'PROVIDER_NOT_READY' })
+      expect(performance.now() - started).toBeGreaterThan(900)
+      expect(performance.now() - started).toBeLessThan(1_500)
+
+      const asking = OpenFeature.getClient(domain)
+      expect(asking.providerStatus).toBe(ProviderStatus.ERROR)
+      expect(await asking.getStringDetails('text', 'mine')).toMatchObject({
+        value: 'mine',
+        errorCode: ErrorCode.PROVIDER_NOT_READY,
+      })
+      const events: string[] = []
+      asking.addHandler(ProviderEvents.Ready, () => void events.push('ready'))
+      asking.addHandler(ProviderEvents.Stale, () => void events.push('stale'))
+      await away.server.resume()
+      await waitFor(() => events.includes('ready'), { timeout: 15_000 })
+      expect(asking.providerStatus).toBe(ProviderStatus.READY)
+      expect(await asking.getStringValue('text', 'mine')).toBe('there')
+
+      await away.connection.signals.whenOn(5_000)
+      await away.server.pause()
+      await waitFor(() => events.at(-1) === 'stale', { timeout: 15_000 })
+      await away.server.resume()
+      await waitFor(() => events.at(-1) === 'ready', { timeout: 15_000 })
+      read.close()
+    } finally {
+      await away.stop()
+    }
+  })
+
+  it('waits as long as it is told, and tells once that it is ready', async () => {
+    const events: string[] = []
+    const fresh = createFlags({ connection: bed.connection, namespace: 'app' })
+    const provider = createOpenFeatureProvider(fresh, { initializeTimeout: '250ms' })
+    provider.events?.addHandler(ProviderEvents.Ready, () => void events.push('ready'))
+    await OpenFeature.setProviderAndWait('present', provider)
+    // By the SDK: two would be one too many.
+    expect(events).toEqual([])
+    fresh.close()
+    for (const initializeTimeout of ['0ms', '2m', 500, 'soon'] as Duration[]) {
+      expect(() => createOpenFeatureProvider(flags, { initializeTimeout })).toThrow(
+        /^initializeTimeout: .* received /,
+      )
+    }
+  })
+
+  it('hands out objects that nobody can change for the others', async () => {
+    const value = (await client.getObjectValue('object', {})) as { a: number[] }
+    expect(() => value.a.push(2)).toThrow(TypeError)
+    expect(await client.getObjectValue('object', {})).toEqual({ a: [1, null] })
   })
 })
