@@ -3,8 +3,8 @@ export interface Answer {
   readonly status: number
   readonly headers: Headers
   readonly text: string
-  /** What the text is as JSON. */
-  json<T = unknown>(): T
+  /** What the text is as JSON; `undefined` when it is none. */
+  readonly body: unknown
 }
 
 export interface Ask {
@@ -33,6 +33,14 @@ export async function ask(
     status: response.status,
     headers: response.headers,
     text,
-    json: <T>() => JSON.parse(text) as T,
+    body: parse(text),
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
 }

@@ -12,7 +12,8 @@ it('figures are logged again and again, until the service is closed', async () =
   const { app, close } = fixture.service
   // Looked up with each line, so that a spy that comes later hears it.
   const info = vi.spyOn(app.log, 'info')
-  const lines = () => info.mock.calls.filter(([, line]) => /^cache service:v1: /.test(String(line)))
+  const lines = () =>
+    info.mock.calls.filter(([, line]) => String(line).startsWith('cache service:v1: '))
   for (let time = 0; time < 4; time++) await app.inject('/api/users/1')
   await vi.waitFor(() => expect(lines().length).toBeGreaterThan(1), { timeout: 5000 })
   const [fields, line] = lines().at(-1) ?? []

@@ -34,14 +34,14 @@ const login = (userId: number, at = here) =>
 async function tokenOf(userId: number, at = here): Promise<string> {
   const answer = await login(userId, at)
   expect(answer.status).toBe(201)
-  return answer.json<{ token: string }>().token
+  return (answer.body as { token: string }).token
 }
 const me = (token: string | undefined, at = here) =>
   ask('GET', `${at}/api/me`, token === undefined ? {} : { token })
 
 async function queriesOf(at: string): Promise<number> {
   const stats = await ask('GET', `${at}/api/cache/stats`)
-  return stats.json<{ source: { queries: number } }>().source.queries
+  return (stats.body as { source: { queries: number } }).source.queries
 }
 
 function expectRefused(answer: Answer): void {
@@ -53,16 +53,16 @@ function expectRefused(answer: Answer): void {
 describe('a token', () => {
   it('is looked up at the source once, and says who asks', async () => {
     const answer = await login(1)
-    expect(answer.json()).toEqual({
+    expect(answer.body).toEqual({
       token: expect.stringMatching(/^[\w-]{43}$/),
       userId: 1,
       expiresAt: expect.any(Number),
     })
     expect(answer.headers.get('cache-control')).toBe('no-store')
-    const { token } = answer.json<{ token: string }>()
+    const { token } = answer.body as { token: string }
     const before = await queriesOf(here)
     for (let time = 0; time < 5; time++) {
-      expect((await me(token)).json()).toMatchObject({ user: { id: 1, name: 'User 1' } })
+      expect((await me(token)).body).toMatchObject({ user: { id: 1, name: 'User 1' } })
     }
     expect((await queriesOf(here)) - before).toBe(1)
     // The other instance has never heard of it, but for what Redis holds.
@@ -173,7 +173,7 @@ describe('drafts', () => {
     expect((await drafts('PUT', '/letter', ada, { text: 'Dear Bob' })).status).toBe(204)
     expect((await drafts('PUT', '/list', ada, { items: [1, null] })).status).toBe(204)
     expect((await drafts('PUT', '/letter', bob, { text: 'Dear Ada' })).status).toBe(204)
-    expect((await drafts('GET', '/letter', ada)).json()).toEqual({
+    expect((await drafts('GET', '/letter', ada)).body).toEqual({
       name: 'letter',
       value: { text: 'Dear Bob' },
     })
@@ -195,8 +195,8 @@ describe('results', () => {
     const values = [0, null, '', { deep: [1] }, false]
     const entries = values.map((value, index) => ({ key: `day:${index}`, value, ttl: 60 }))
     const put = await ask('PUT', `${here}/api/results`, { body: { entries }, headers: mutating })
-    expect(put.json()).toEqual({ done: 5 })
-    expect((await read('day:3,day:9,day:1,day:0,day:4,day:2')).json()).toEqual({
+    expect(put.body).toEqual({ done: 5 })
+    expect((await read('day:3,day:9,day:1,day:0,day:4,day:2')).body).toEqual({
       results: [
         { key: 'day:3', value: { deep: [1] } },
         { key: 'day:1', value: null },
@@ -237,7 +237,7 @@ describe('while Redis is away', () => {
       expectRefused(await me(token))
       const body = { entries: [{ key: 'a', value: 1 }] }
       const put = await ask('PUT', `${here}/api/results`, { body, headers: mutating })
-      expect(put.json()).toMatchObject({ status: 503, done: 0, failed: ['a'] })
+      expect(put.body).toMatchObject({ status: 503, done: 0, failed: ['a'] })
       const draft = await ask('PUT', `${here}/api/me/drafts/a`, { token: spared, body: {} })
       expect(draft.status).toBe(503)
     } finally {
