@@ -242,7 +242,15 @@ describe('without Redis', () => {
     const places = client.rateLimiter({ algorithm: 'concurrency', limit: 1 })
     expect((await places.acquire('j')).allowed).toBe(true)
     expect((await places.acquire('j')).allowed).toBe(false)
+    // The same limiter, which has not forgotten who is in.
+    const again = client.rateLimiter({ lease: 30, limit: 1, algorithm: 'concurrency' })
+    expect(again).toBe(places)
+    expect((await again.acquire('j')).allowed).toBe(false)
+    expect(client.rateLimiter({ algorithm: 'concurrency', limit: 2 })).not.toBe(places)
     const rule = { algorithm: 'gcra', limit: 1, window: '1m' } as const
+    expect(client.rateLimiter({ limit: 1, window: 60, algorithm: 'gcra' })).toBe(
+      client.rateLimiter(rule),
+    )
     expect(client.rateLimiter({ ...rule })).toBe(client.rateLimiter({ ...rule }))
     expect(client.rateLimiter({ ...rule, limit: 2 })).not.toBe(client.rateLimiter(rule))
     expect((await client.healthCheck()).healthy).toBe(true)

@@ -9,7 +9,12 @@ import type { FlagInput } from './flags/flag-definition.ts'
 import { createFlags, type Flags } from './flags/flags.ts'
 import { type ConcurrencyLimiter, createConcurrencyLimiter } from './limits/concurrency-limiter.ts'
 import { createIncrementRateLimit, type IncrementRateLimit } from './limits/increment-rate-limit.ts'
-import type { ConcurrencyOptions, RateLimiterOptions } from './limits/options.ts'
+import {
+  type ConcurrencyOptions,
+  type RateLimiterOptions,
+  resolveConcurrencyOptions,
+  resolveRateOptions,
+} from './limits/options.ts'
 import { createRateLimiter, type RateLimiter } from './limits/rate-limiter.ts'
 import { createMemoize, type Memoize } from './memoize/memoize.ts'
 import { type CacheClientOptions, resolveClientOptions } from './options.ts'
@@ -30,7 +35,7 @@ export interface CacheClient extends Sessions, Bulk, UserCache {
   /** The value, or `undefined`. */
   getCacheJson<T = unknown>(key: string): Promise<T | undefined>
   readonly incrementRateLimit: IncrementRateLimit
-  /** A limiter; the same one for the same options. */
+  /** A limiter; the same one, with what it holds, for the same options. */
   rateLimiter(options: ConcurrencyOptions): ConcurrencyLimiter
   rateLimiter(options: RateLimiterOptions): RateLimiter
   /** Flags with all that they can do; the two calls below are short for it. */
@@ -90,6 +95,7 @@ export function createCacheClient(options: CacheClientOptions): CacheClient {
   let firstWait: Promise<boolean> | undefined
   /** By their options: whoever asks again for the same gets the same. */
   const limiters = new Map<string, RateLimiter>()
+  const places = new Map<string, ConcurrencyLimiter>()
   const sessions =
     connection === undefined
       ? withoutRedis()
@@ -98,11 +104,9 @@ export function createCacheClient(options: CacheClientOptions): CacheClient {
   function rateLimiter(given: ConcurrencyOptions): ConcurrencyLimiter
   function rateLimiter(given: RateLimiterOptions): RateLimiter
   function rateLimiter(given: ConcurrencyOptions | RateLimiterOptions): unknown {
-    if (isConcurrency(given)) return createConcurrencyLimiter(base, given)
-    const options = JSON.stringify(given)
-    const limiter = limiters.get(options) ?? createRateLimiter(base, given)
-    limiters.set(options, limiter)
-    return limiter
+    return isConcurrency(given)
+      ? kept(places, resolveConcurrencyOptions(given), () => createConcurrencyLimiter(base, given))
+      : kept(limiters, resolveRateOptions(given), () => createRateLimiter(base, given))
   }
 
   return {
@@ -140,6 +144,16 @@ export function createCacheClient(options: CacheClientOptions): CacheClient {
       limiters.clear()
     },
   }
+}
+
+/** What was made of the same options, in whatever order and units they were given. */
+function kept<T>(known: Map<string, T>, resolved: object, make: () => T): T {
+  const key = JSON.stringify(resolved)
+  const found = known.get(key)
+  if (found !== undefined) return found
+  const made = make()
+  known.set(key, made)
+  return made
 }
 
 function isConcurrency(

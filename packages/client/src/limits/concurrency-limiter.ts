@@ -58,7 +58,7 @@ export function createConcurrencyLimiter(
   options: ConcurrencyOptions,
 ): ConcurrencyLimiter {
   const resolved = resolveConcurrencyOptions(options)
-  const { name, limit, leaseMs, onUnavailable, localShare, deadlineMs } = resolved
+  const { name, keyName, limit, leaseMs, onUnavailable, localShare, deadlineMs } = resolved
   const { connection, namespace } = base
   const clock = connection?.clock ?? systemClock
   const share = connection === undefined ? limit : Math.max(1, Math.floor(limit * localShare))
@@ -66,7 +66,7 @@ export function createConcurrencyLimiter(
   const callOptions = deadlineMs === undefined ? undefined : { deadlineMs }
   const leaseMicros = Math.round(leaseMs * 1000)
   const keyOf = (subject: string): string =>
-    ownKey('limit', subjectTag(namespace, subject, 'subject'), name)
+    ownKey('limit', subjectTag(namespace, subject, 'subject'), 'concurrency', keyName)
 
   function result(
     source: ConcurrencyResult['source'],

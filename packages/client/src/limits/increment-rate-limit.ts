@@ -50,7 +50,7 @@ export function createIncrementRateLimit({
     const tag = subjectTag(namespace, key, 'key')
     if (connection === undefined) return told(local.consume(key, 1, true))
     try {
-      const own = ownKey('limit', tag, `window-${rule.windowMs}`)
+      const own = ownKey('limit', tag, 'increment', String(rule.windowMs))
       const reply = await connection.scriptEach(script, own, [rule.text, '1'])
       return told(resultOf([rule], reply as number[]))
     } catch (error) {

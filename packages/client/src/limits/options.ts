@@ -20,9 +20,10 @@ export type OnUnavailable = 'local' | 'allow' | 'deny'
 /** What all limiters share. */
 export interface LimiterPolicy {
   /**
-   * Tells this limiter's counts from others of the same namespace, and stands in the headers.
+   * Tells this limiter's counts from others of the same algorithm and namespace, and stands in the
+   * headers.
    *
-   * @defaultValue made of its rules: limiters with equal rules then share their counts
+   * @defaultValue made of its rules: limiters with equal rules and no name then share their counts
    */
   readonly name?: string
   /** @defaultValue 'local' */
@@ -70,6 +71,8 @@ export type RateLimiterOptions = SingleRateOptions | ManyRateOptions
 
 export interface ResolvedPolicy {
   readonly name: string
+  /** The name as it stands in keys: no name that is given can be one that is made of rules. */
+  readonly keyName: string
   readonly onUnavailable: OnUnavailable
   readonly localShare: number
   /** Undefined: the connection's own. */
@@ -132,8 +135,8 @@ function resolveRules(limits: readonly RateRule[]): ResolvedRule[] {
 }
 
 function resolvePolicy(options: LimiterPolicy, fallbackName: string): ResolvedPolicy {
-  const { name = fallbackName, onUnavailable = 'local', localShare = 1, deadline } = options
-  if (typeof name !== 'string' || !/^[\w.:+-]{1,100}$/.test(name)) {
+  const { name, onUnavailable = 'local', localShare = 1, deadline } = options
+  if (name !== undefined && (typeof name !== 'string' || !/^[\w.:+-]{1,100}$/.test(name))) {
     throw new TypeError(
       `name: must be 1 to 100 letters, digits or one of _ . : + -, received ${describeValue(name)}`,
     )
@@ -154,7 +157,8 @@ function resolvePolicy(options: LimiterPolicy, fallbackName: string): ResolvedPo
       `deadline: must lie from '1ms' to '60s', received ${describeValue(deadline)}`,
     )
   }
-  return { name, onUnavailable, localShare, deadlineMs }
+  const names = { name: name ?? fallbackName, keyName: name ?? `~${fallbackName}` }
+  return { ...names, onUnavailable, localShare, deadlineMs }
 }
 
 function requireBoolean(value: boolean, option: string): void {

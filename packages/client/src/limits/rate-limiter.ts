@@ -18,7 +18,7 @@ import {
   ruleScripts,
 } from './lua/limit-script.ts'
 import { forgetScript } from './lua/forget-script.ts'
-import { type RateLimiterOptions, resolveRateOptions } from './options.ts'
+import { type RateLimiterOptions, type ResolvedRateOptions, resolveRateOptions } from './options.ts'
 import { count } from './rate-rule.ts'
 import { rateLimitHeaders, type RateLimitHeaders } from './rate-limit-headers.ts'
 import { resultOf, type RateLimitResult } from './rate-limit-result.ts'
@@ -70,7 +70,7 @@ function manyScriptOf(mode: Mode): Script {
 /** @throws TypeError or RangeError naming option, rule and received value */
 export function createRateLimiter(base: ClientBase, options: RateLimiterOptions): RateLimiter {
   const resolved = resolveRateOptions(options)
-  const { name, rules, onUnavailable, localShare, countRejected, blockLocally } = resolved
+  const { name, keyName, rules, onUnavailable, localShare, countRejected, blockLocally } = resolved
   const { connection, namespace } = base
   const clock = connection?.clock ?? systemClock
   const local = createLocalLimiter(rules, connection === undefined ? 1 : localShare, clock)
@@ -80,19 +80,20 @@ export function createRateLimiter(base: ClientBase, options: RateLimiterOptions)
   const blocked =
     connection === undefined || countRejected || !blockLocally
       ? undefined
-      : createBlockedSubjects(connection, `corral:limit:${namespace}:${name}`)
+      : createBlockedSubjects(connection, `corral:limit:${namespace}:${keyName}`)
   const [only, ...others] = rules
   const takeMode: Mode = countRejected ? 'count-all' : 'take'
   const own = scriptsOf(only.engine)
 
-  // As `ownKey('limit', tag, name)`, whose checks would cost more than the rest of a call.
-  const keyEnd = ownKey('limit', 'tag', name).slice('corral:limit:{tag'.length)
-  const keyOf = (subject: string): string =>
-    `corral:limit:{${subjectTag(namespace, subject, 'subject')}${keyEnd}`
+  // As `ownKey('limit', tag, …)`, whose checks would cost more than the rest of a call.
+  const keyEnds = limitKeyEnds(rules, keyName)
+  const [onlyEnd] = keyEnds
+  const headOf = (subject: string): string =>
+    `corral:limit:{${subjectTag(namespace, subject, 'subject')}`
 
   function keysOf(subject: string): string[] {
-    const key = keyOf(subject)
-    return others.length === 0 ? [key] : rules.map((_, index) => `${key}:${index}`)
+    const head = headOf(subject)
+    return keyEnds.map((end) => head + end)
   }
 
   async function ask(
@@ -107,7 +108,12 @@ export function createRateLimiter(base: ClientBase, options: RateLimiterOptions)
     try {
       const reply =
         others.length === 0
-          ? from.scriptEach(own[mode], keyOf(subject), [only.text, costText(cost)], callOptions)
+          ? from.scriptEach(
+              own[mode],
+              headOf(subject) + onlyEnd,
+              [only.text, costText(cost)],
+              callOptions,
+            )
           : from.script(
               manyScriptOf(mode),
               keysOf(subject),
@@ -189,6 +195,17 @@ export function createRateLimiter(base: ClientBase, options: RateLimiterOptions)
   function tellBlocked(): void {
     trace.publish({ namespace, limiter: name, allowed: false, source: 'redis' })
   }
+}
+
+/**
+ * What follows the hash tag in the key of each rule. The algorithm comes first, as each has a form of its
+ * own; the rule's place behind it is in no algorithm's name, so no two limiters meet in one key.
+ */
+function limitKeyEnds(rules: ResolvedRateOptions['rules'], keyName: string): string[] {
+  return rules.map(({ algorithm }, place) => {
+    const kind = rules.length === 1 ? algorithm : `${algorithm}.${place}`
+    return ownKey('limit', 'tag', kind, keyName).slice('corral:limit:{tag'.length)
+  })
 }
 
 /** Nearly every call costs 1: a text is written as it is, a number turned into one first. */

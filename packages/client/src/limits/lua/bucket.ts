@@ -16,6 +16,8 @@ local function look(key, cost)
     if not (level >= 0 and level < 2^53 and at >= 0) then level = 0
     elseif at > now then mend = true
     else level = math.max(0, level - (now - at) * c) end
+    -- What was counted by another rule under this name is in other units; no bucket is more than full.
+    level = math.min(level, a * b)
   end
   local over = level + cost * b - a * b
   wait = over > 0 and math.ceil(over / c) or 0
