@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 
 /** How long a connection without a request is kept while the service stops. */
@@ -15,16 +16,16 @@ export function registerDrain(app: FastifyInstance): () => boolean {
   let draining = false
   const { server } = app
   const closeIdle = server.closeIdleConnections.bind(server)
-  app.addHook('preClose', (done) => {
+  app.addHook('preClose', async () => {
     draining = true
     server.closeIdleConnections = () => {
-      const timer = setTimeout(() => {
-        // A connection that finishes its last request from here on closes by itself.
-        closeIdle()
-      }, GRACE_MS)
+      // First what has arrived is read, which after a pause of this process may be more than is known:
+      // a connection whose request came in time is not idle.
+      const timer = setTimeout(() => setImmediate(closeIdle), GRACE_MS)
       server.once('close', () => clearTimeout(timer))
     }
-    done()
+    // Connections that wait to be accepted are; those that come afterwards find nobody.
+    for (let time = 0; time < 2; time++) await turn()
   })
   app.addHook('onSend', async (_, reply) => {
     if (draining) reply.header('connection', 'close')
