@@ -48,11 +48,12 @@ export function createReader(options: {
   const { cache, source, negativeTtlMs } = options
   const flights = new Map<string, Flight>()
 
-  // Both are told before the call that they belong to is answered.
-  function onHit(message: unknown): void {
-    const { namespace, key, tier, stale } = message as CoreEvents['corral:core:hit']
+  // All are told before the call that they belong to is answered.
+  function onHit(message: unknown, channel: string | symbol): void {
+    const { namespace, key, stale } = message as CoreEvents['corral:core:near-hit']
     const flight = namespace === cache.namespace ? flights.get(key) : undefined
-    if (flight !== undefined) flight.from = stale ? 'stale' : tier === 'near' ? 'near' : 'cache'
+    const from = channel === 'corral:core:near-hit' ? 'near' : 'cache'
+    if (flight !== undefined) flight.from = stale ? 'stale' : from
   }
   function onOutageHit(message: unknown): void {
     const { namespace, key } = message as CoreEvents['corral:core:outage-hit']
@@ -60,6 +61,7 @@ export function createReader(options: {
     if (flight !== undefined) flight.from = 'buffer'
   }
   subscribe('corral:core:hit', onHit)
+  subscribe('corral:core:near-hit', onHit)
   subscribe('corral:core:outage-hit', onOutageHit)
 
   return {
@@ -91,6 +93,7 @@ export function createReader(options: {
     },
     close() {
       unsubscribe('corral:core:hit', onHit)
+      unsubscribe('corral:core:near-hit', onHit)
       unsubscribe('corral:core:outage-hit', onOutageHit)
     },
   }

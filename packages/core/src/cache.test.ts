@@ -279,7 +279,16 @@ describe('trace channels', () => {
         { ...of, stored: true, size: expect.any(Number) as number, ttlMs: 60_000, duration: 0 },
       ],
       ['load', { ...of, outcome: 'stored', behind: false, duration: 0 }],
-      ['hit', { ...of, tier: 'memory', stale: false, duration: 0 }],
+      [
+        'hit',
+        {
+          ...of,
+          tier: 'memory',
+          stale: false,
+          size: expect.any(Number) as number,
+          duration: 0,
+        },
+      ],
       ['delete', { ...of, acknowledged: true, duration: 0 }],
       [
         'error',

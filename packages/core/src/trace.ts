@@ -14,13 +14,32 @@ interface OfKey extends OfCache {
 
 /** The `node:diagnostics_channel` names of this package with what they carry. Durations in ms. */
 export interface CoreEvents {
-  /** A read was answered from the cache. */
+  /** A read was answered from Redis, or from the memory that stands in for it. */
   'corral:core:hit': OfKey & {
-    readonly tier: 'near' | 'remote' | 'memory'
+    readonly tier: 'remote' | 'memory'
     /** Past its ttl. */
     readonly stale: boolean
-    /** `undefined` for near hits, which are too short to be timed each. */
-    readonly duration: number | undefined
+    /** Length of the entry's text. */
+    readonly size: number
+    /** Of all hits of its tick, which share a command; 0 without Redis. */
+    readonly duration: number
+  }
+  /** The same, of all hits that were asked for in one tick and answered in one: cheap to hear. */
+  'corral:core:hits': OfCache & {
+    readonly tier: 'remote' | 'memory'
+    readonly count: number
+    /** Length of the entries' texts together. */
+    readonly size: number
+    /** Of each of them. */
+    readonly duration: number
+  }
+  /** A read was answered by this process's own copy; too short to be timed each. */
+  'corral:core:near-hit': OfKey & { readonly stale: boolean }
+  /** One near hit of 64, on average, that was timed. */
+  'corral:core:near-sample': OfKey & {
+    readonly duration: number
+    /** So many near hits it stands for: those since the last sample. */
+    readonly every: number
   }
   /** A read found nothing to serve. */
   'corral:core:miss': OfKey & { readonly reason: MissReason; readonly duration: number }

@@ -54,6 +54,7 @@ export function createObtain(
 
   /** Undefined: this process has no copy that may be served. A cached `undefined` does not exist. */
   function fromNear(key: string, redisKey: string, load: Load<unknown>, policy: Policy): unknown {
+    const started = tally.startNear()
     const entry = journal.idle ? near?.peek(key) : undefined
     if (near === undefined || entry === undefined) return undefined
     const fresh = near.isFresh(entry)
@@ -62,8 +63,9 @@ export function createObtain(
     else if (policy.beta > 0 && refreshing.wantsEarly(policy, redisKey, entry)) {
       refreshing.behind(key, redisKey, load, policy, undefined, true)
     }
-    tally.nearHit(key, !fresh)
-    return near.valueOf(entry)
+    const value = near.valueOf(entry)
+    tally.nearHit(key, !fresh, started)
+    return value
   }
 
   function isWithin(freshUntil: number | undefined, redisKey: string, windowMs: number): boolean {
@@ -80,7 +82,7 @@ export function createObtain(
         const early = fresh && policy.beta > 0 && refreshing.wantsEarly(policy, redisKey, entry)
         if (fresh || isWithin(entry.freshUntil, redisKey, policy.swrMs)) {
           if (early || !fresh) refreshing.behind(key, redisKey, job.load, policy, found, early)
-          tally.hit(key, !fresh, started)
+          tally.hit(key, !fresh, started, found.text?.length ?? 0)
           return entry.value
         }
         if (isWithin(entry.freshUntil, redisKey, policy.sieMs)) flight.stale = entry

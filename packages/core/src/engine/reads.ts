@@ -69,17 +69,21 @@ export function createReads(parts: Parts): Reads {
   }
 
   function peek(key: string): unknown {
+    const started = tally.startNear()
     const entry = nearFresh(key)
     if (entry === undefined) return undefined
-    tally.nearHit(key, false)
-    return near?.valueOf(entry)
+    const value = near?.valueOf(entry)
+    tally.nearHit(key, false, started)
+    return value
   }
 
   function get(key: string): Promise<unknown> {
+    const begun = tally.startNear()
     const entry = nearFresh(key)
     if (entry !== undefined) {
-      tally.nearHit(key, false)
-      return Promise.resolve(near?.valueOf(entry))
+      const value = near?.valueOf(entry)
+      tally.nearHit(key, false, begun)
+      return Promise.resolve(value)
     }
     try {
       return getRemote(key, keyspace.key(key))
@@ -135,12 +139,13 @@ export function createReads(parts: Parts): Reads {
   }
 
   /** What a caller gets who takes nothing stale. */
-  function told(key: string, { entry, fresh, missed: reason }: Found, started: number): unknown {
+  function told(key: string, found: Found, started: number): unknown {
+    const { entry, fresh, missed: reason, text } = found
     if (entry === undefined || !fresh) {
       tally.miss(key, entry === undefined ? reason : 'expired', started)
       return undefined
     }
-    tally.hit(key, false, started)
+    tally.hit(key, false, started, text?.length ?? 0)
     return entry.value
   }
 
@@ -202,12 +207,13 @@ export function createReads(parts: Parts): Reads {
     redisKeys.forEach((redisKey, place) => {
       const key = keys[place] as string
       const bypassed = journal.bypasses(redisKey, key)
+      const started = tally.startNear()
       const entry = bypassed ? undefined : near?.fresh(key)
       if (bypassed) tally.miss(key, 'journalled', tally.start())
       else if (entry === undefined) places.push(place)
       else {
-        tally.nearHit(key, false)
         values[place] = near?.valueOf(entry)
+        tally.nearHit(key, false, started)
       }
     })
     if (places.length > 0) await getRest(keys, redisKeys, places, values)
