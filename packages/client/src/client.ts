@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events'
-import { type Connection, type ConnectionHealth, describeValue } from '@corral/connection'
+import type { Connection, ConnectionHealth } from '@corral/connection'
 import type { Cache, Ttl } from '@corral/core'
 import { type Bulk, createBulk } from './bulk/bulk.ts'
 import type { ClientBase } from './client-base.ts'
@@ -11,6 +11,7 @@ import { type ConcurrencyLimiter, createConcurrencyLimiter } from './limits/conc
 import { createIncrementRateLimit, type IncrementRateLimit } from './limits/increment-rate-limit.ts'
 import {
   type ConcurrencyOptions,
+  isConcurrency,
   type RateLimiterOptions,
   resolveConcurrencyOptions,
   resolveRateOptions,
@@ -24,7 +25,7 @@ import {
   type SessionStoreOptions,
 } from './sessions/session-store.ts'
 import { createSessions, type Sessions } from './sessions/sessions.ts'
-import { createUserCache, type UserCache, userTag } from './users/user-cache.ts'
+import { createUserCache, type UserCache } from './users/user-cache.ts'
 
 /** The uses of a cache, each with the guarantees of what it is made of. */
 export interface CacheClient extends Sessions, Bulk, UserCache {
@@ -115,10 +116,7 @@ export function createCacheClient(options: CacheClientOptions): CacheClient {
     ...createUserCache(cache),
     cache,
     flags,
-    memoize: createMemoize(cache, (key) => {
-      const user = userOf?.(key)
-      return user === undefined ? [] : [userTag(user)]
-    }),
+    memoize: createMemoize(() => cache, userOf),
     setCacheJson: (key, value, ttl) =>
       ttl === undefined ? cache.set(key, value) : cache.set(key, value, ttl),
     getCacheJson: (key) => cache.get(key),
@@ -154,17 +152,6 @@ function kept<T>(known: Map<string, T>, resolved: object, make: () => T): T {
   const made = make()
   known.set(key, made)
   return made
-}
-
-function isConcurrency(
-  options: ConcurrencyOptions | RateLimiterOptions,
-): options is ConcurrencyOptions {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(
-      `rateLimiter options: must be an object, received ${describeValue(options)}`,
-    )
-  }
-  return 'algorithm' in options && options.algorithm === 'concurrency'
 }
 
 function needed(connection: Connection | undefined): Connection {

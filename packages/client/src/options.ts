@@ -1,7 +1,7 @@
 import { describeValue } from '@corral/connection'
 import type { Cache } from '@corral/core'
 import type { SessionsOptions } from './sessions/options.ts'
-import { userOfKey } from './users/user-cache.ts'
+import { type UserOf, userOfKey } from './users/user-cache.ts'
 
 /** What a client is made of. */
 export interface CacheClientOptions {
@@ -11,15 +11,16 @@ export interface CacheClientOptions {
   readonly sessions?: SessionsOptions
   /**
    * Whose a memoized key is, so that `deleteUserCache` forgets it too; `true` for keys of the form
-   * `<what>:<user id>`. @defaultValue nobody's
+   * `<what>:<user id>` and memoized functions of a user's id alone. For others `memoize(fn, { userOf })`
+   * goes by the arguments. @defaultValue nobody's
    */
-  readonly userOf?: true | ((key: string) => string | undefined)
+  readonly userOf?: true | ((key: string) => string | number | undefined)
 }
 
 export interface ResolvedClientOptions {
   readonly cache: Cache
   readonly sessions: SessionsOptions
-  readonly userOf: ((key: string) => string | undefined) | undefined
+  readonly userOf: UserOf | undefined
 }
 
 const KNOWN: readonly string[] = [
@@ -42,8 +43,12 @@ export function resolveClientOptions(options: CacheClientOptions): ResolvedClien
   if (typeof (cache as Cache | undefined)?.getOrSet !== 'function') {
     throw new TypeError(`cache: must be one of createCache, received ${describeValue(cache)}`)
   }
-  if (userOf !== undefined && userOf !== true && typeof userOf !== 'function') {
-    throw new TypeError(`userOf: must be true or a function, received ${describeValue(userOf)}`)
-  }
-  return { cache, sessions, userOf: userOf === true ? userOfKey : userOf }
+  return { cache, sessions, userOf: resolveUserOf(userOf) }
+}
+
+/** @throws TypeError naming option, rule and received value */
+export function resolveUserOf(userOf: CacheClientOptions['userOf']): UserOf | undefined {
+  if (userOf === undefined || typeof userOf === 'function') return userOf
+  if (typeof userOf === 'boolean' && userOf) return userOfKey
+  throw new TypeError(`userOf: must be true or a function, received ${describeValue(userOf)}`)
 }

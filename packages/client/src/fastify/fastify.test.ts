@@ -1,3 +1,7 @@
+import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import fastify, { type FastifyInstance } from 'fastify'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createRateLimiter } from '../limits/rate-limiter.ts'
@@ -70,6 +74,21 @@ describe('the rate-limit plugin', () => {
     expect((await app.inject('/user')).statusCode).toBe(200)
   })
 
+  it('limits the clients of a Unix socket, which have no address, as one', async () => {
+    const socketPath = join(tmpdir(), `corral-${process.pid}.sock`)
+    app = fastify()
+    await app.register(rateLimitPlugin, { limiter: limiterOf(2) })
+    app.get('/', () => 'ok')
+    await app.listen({ path: socketPath })
+    const statuses: (number | undefined)[] = []
+    for (let i = 0; i < 3; i++) {
+      const asked = request({ socketPath, path: '/', agent: false }).end()
+      const [response] = (await once(asked, 'response')) as [IncomingMessage]
+      statuses.push(response.resume().statusCode)
+    }
+    expect(statuses).toEqual([200, 200, 429])
+  })
+
   it('limits only the routes that ask for it, when told so, and hides its headers', async () => {
     app = fastify()
     await app.register(rateLimitPlugin, {
@@ -91,7 +110,7 @@ describe('the rate-limit plugin', () => {
 })
 
 describe('clientAddress', () => {
-  it.each([
+  it.each<[string | undefined, string]>([
     ['203.0.113.7', '203.0.113.7'],
     ['::ffff:203.0.113.7', '203.0.113.7'],
     ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
@@ -102,6 +121,8 @@ describe('clientAddress', () => {
     ['64:ff9b::192.0.2.33', '64:ff9b:0:0::/64'],
     ['fe80::1%eth0', 'fe80:0:0:0::/64'],
     ['nonsense', 'nonsense'],
+    ['', 'no-address'],
+    [undefined, 'no-address'],
   ])('of %s is %s', (ip, subject) => {
     app = fastify()
     expect(clientAddress(ip)).toBe(subject)

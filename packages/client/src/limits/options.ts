@@ -92,6 +92,14 @@ export interface ResolvedConcurrencyOptions extends ResolvedPolicy {
 
 const POLICY = ['name', 'onUnavailable', 'localShare', 'deadline'] as const
 const RATE_POLICY = [...POLICY, 'countRejected', 'blockLocally'] as const
+/** @throws TypeError when there are no options */
+export function isConcurrency(
+  options: ConcurrencyOptions | RateLimiterOptions,
+): options is ConcurrencyOptions {
+  requireObject(options, 'rateLimiter options')
+  return 'algorithm' in options && options.algorithm === 'concurrency'
+}
+
 /** @throws TypeError or RangeError naming option, rule and received value */
 export function resolveRateOptions(options: RateLimiterOptions): ResolvedRateOptions {
   requireObject(options, 'rateLimiter options')

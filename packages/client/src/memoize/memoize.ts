@@ -1,5 +1,6 @@
 import { describeValue } from '@corral/connection'
 import type { Cache, GetOrSetOptions, Jsonify, Ttl } from '@corral/core'
+import { type UserOf, userTag } from '../users/user-cache.ts'
 import { argumentKey } from './argument-key.ts'
 import { type MemoizeOptions, resolveMemoizeOptions } from './options.ts'
 
@@ -33,23 +34,27 @@ export interface Memoize {
   ): Memoized<Parameters<Fn>, ReturnType<Fn>, ThisParameterType<Fn>>
 }
 
-/** @param tagsOf more tags for each key, and through them another way to forget it */
-export function createMemoize(
-  cache: Cache,
-  tagsOf: (key: string) => readonly string[] = () => [],
-): Memoize {
-  function load<T>(key: string, fn: () => T | Promise<T>, options: object): Promise<Jsonify<T>> {
-    const own = tagsOf(key)
+/**
+ * @param cacheOf asked at each call, and not before
+ * @param userOf whose a result is, unless a memoized function says it itself
+ */
+export function createMemoize(cacheOf: () => Cache, userOf?: UserOf): Memoize {
+  function load<T>(
+    key: string,
+    fn: () => T | Promise<T>,
+    options: object,
+    user: string | number | undefined,
+  ): Promise<Jsonify<T>> {
     const { tags = [] } = options as GetOrSetOptions
-    const all = own.length === 0 ? options : { ...options, tags: [...tags, ...own] }
-    return cache.getOrSet<T>(key, () => fn(), all)
+    const all = user === undefined ? options : { ...options, tags: [...tags, userTag(user)] }
+    return cacheOf().getOrSet<T>(key, () => fn(), all)
   }
 
   function wrap<Args extends unknown[], Result, This>(
     fn: (this: This, ...args: Args) => Result,
     options: MemoizeOptions<Args, This>,
   ): Memoized<Args, Result, This> {
-    const { name, key, bypass, cache: how } = resolveMemoizeOptions(fn, options)
+    const { name, key, bypass, userOf: ownUserOf, cache: how } = resolveMemoizeOptions(fn, options)
 
     function keyFor(this: unknown, ...args: Args): string {
       const rest = key === undefined ? argumentKey(args) : key.apply(this as This, args)
@@ -63,7 +68,12 @@ export function createMemoize(
     ): Promise<Jsonify<Awaited<Result>>> {
       const run = (): Awaited<Result> | Promise<Awaited<Result>> =>
         fn.apply(self as This, args) as Awaited<Result>
-      return load(keyFor.apply(self, args), run, forceFresh ? { ...how, forceFresh } : how)
+      const cacheKey = keyFor.apply(self, args)
+      const user =
+        ownUserOf === undefined
+          ? userOf?.(cacheKey, key === undefined ? args : undefined)
+          : ownUserOf.apply(self as This, args)
+      return load(cacheKey, run, forceFresh ? { ...how, forceFresh } : how, user)
     }
 
     async function memoized(this: This, ...args: Args): Promise<Jsonify<Awaited<Result>>> {
@@ -77,7 +87,7 @@ export function createMemoize(
         return call(this === memoized ? undefined : this, args, true)
       },
       async invalidate(this: unknown, ...args: Args) {
-        return cache.delete(keyFor.apply(this === memoized ? undefined : this, args))
+        return cacheOf().delete(keyFor.apply(this === memoized ? undefined : this, args))
       },
       keyFor(this: unknown, ...args: Args) {
         return keyFor.apply(this === memoized ? undefined : this, args)
@@ -97,7 +107,8 @@ export function createMemoize(
       throw new TypeError(`fn: must be a function, received ${describeValue(second)}`)
     }
     const options = isTtl(third) ? { ttl: third } : ((third ?? {}) as GetOrSetOptions)
-    return load(first as string, second as () => unknown, options)
+    const key = first as string
+    return load(key, second as () => unknown, options, userOf?.(key))
   }) as Memoize
 }
 

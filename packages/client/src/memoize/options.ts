@@ -20,12 +20,19 @@ export interface MemoizeOptions<Args extends unknown[], This = unknown> extends 
   readonly key?: (this: This, ...args: Args) => string
   /** Calls for which it returns true go to the function, past the cache. */
   readonly bypass?: (this: This, ...args: Args) => boolean
+  /**
+   * The user whose result it is: the client's `deleteUserCache` forgets it with the rest.
+   *
+   * @defaultValue what the client's `userOf` says
+   */
+  readonly userOf?: (this: This, ...args: Args) => string | number | undefined
 }
 
 export interface ResolvedMemoizeOptions<Args extends unknown[], This> {
   readonly name: string
   readonly key: ((this: This, ...args: Args) => string) | undefined
   readonly bypass: ((this: This, ...args: Args) => boolean) | undefined
+  readonly userOf: ((this: This, ...args: Args) => string | number | undefined) | undefined
   readonly cache: GetOrSetOptions
 }
 
@@ -37,16 +44,16 @@ export function resolveMemoizeOptions<Args extends unknown[], This>(
   if (typeof options !== 'object' || options === null) {
     throw new TypeError(`options: must be an object, received ${describeValue(options)}`)
   }
-  const { name = fn.name, key, bypass, ...cache } = options
+  const { name = fn.name, key, bypass, userOf, ...cache } = options
   if (typeof name !== 'string' || name === '') {
     throw new TypeError(
       `name: a function without a name of its own needs one, received ${describeValue(name)}`,
     )
   }
-  for (const [option, value] of Object.entries({ key, bypass })) {
+  for (const [option, value] of Object.entries({ key, bypass, userOf })) {
     if (value !== undefined && typeof value !== 'function') {
       throw new TypeError(`${option}: must be a function, received ${describeValue(value)}`)
     }
   }
-  return { name, key, bypass, cache }
+  return { name, key, bypass, userOf, cache }
 }

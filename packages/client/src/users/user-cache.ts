@@ -1,4 +1,4 @@
-import { encodePart } from '@corral/connection'
+import { describeValue, encodePart } from '@corral/connection'
 import type { Cache, Ttl } from '@corral/core'
 
 /** What is kept for one user, and all of it forgotten at once. */
@@ -6,8 +6,8 @@ export interface UserCache {
   setUserCache(userId: string | number, name: string, value: unknown, ttl?: Ttl): Promise<boolean>
   getUserCache<T = unknown>(userId: string | number, name: string): Promise<T | undefined>
   /**
-   * Forgets everything of a user in one step, however much it is: what `setUserCache` stored, and what a
-   * client with `userOf` memoized under a key of that user. The result is as that of `invalidateTags`.
+   * Forgets everything of a user in one step, however much it is: what `setUserCache` stored, and what
+   * was memoized for that user as `userOf` says. The result is as that of `invalidateTags`.
    */
   deleteUserCache(userId: string | number): Promise<boolean>
 }
@@ -34,15 +34,30 @@ export function createUserCache(cache: Cache): UserCache {
   }
 }
 
-/** The user of a key `<what>:<id>`: all behind the first `:`, so that `1` and `1:admin` are two. */
-export function userOfKey(key: string): string | undefined {
+/** Whose a memoized result is; of a function that makes its key of its arguments, these too. */
+export type UserOf = (key: string, args?: readonly unknown[]) => string | number | undefined
+
+/**
+ * The user of a key `<what>:<id>`: all behind the first `:`, so that `1` and `1:admin` are two. Of a call
+ * it is its only argument, which stands in the key in another form.
+ */
+export const userOfKey: UserOf = (key, args) => {
+  if (args !== undefined) {
+    const [id, ...others] = args
+    return isId(id) && others.every((other) => other === undefined) ? id : undefined
+  }
   const at = key.indexOf(':')
   return at === -1 || at === key.length - 1 ? undefined : key.slice(at + 1)
 }
 
+function isId(value: unknown): value is string | number {
+  return typeof value === 'string' ? value !== '' : Number.isSafeInteger(value)
+}
+
 /** @throws TypeError for what is no non-empty string or whole number */
 function idOf(userId: string | number): string {
-  if (typeof userId === 'string' && userId !== '') return userId
-  if (Number.isSafeInteger(userId)) return String(userId)
-  throw new TypeError('userId: must be a non-empty string or a whole number')
+  if (isId(userId)) return String(userId)
+  throw new TypeError(
+    `userId: must be a non-empty string or a whole number, received ${describeValue(userId)}`,
+  )
 }
