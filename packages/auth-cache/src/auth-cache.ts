@@ -62,6 +62,7 @@ export function createAuthCache(options: AuthCacheOptions): AuthCache {
   const rejected = createRejectedTokens(clock, resolved.negativeMs, resolved.maxRejected)
   const inspect = createInspectToken(resolved, digests, () => clock.wallNow())
   let closing: Promise<void> | undefined
+  const isClosed = (): boolean => closing !== undefined
 
   const { condemn, ...revocation } = createRevocation({
     options: resolved,
@@ -72,6 +73,7 @@ export function createAuthCache(options: AuthCacheOptions): AuthCache {
     clock,
     recordKeys: tokenKeys,
     userKey,
+    isClosed,
   })
   const { authenticate, detach } = createAuthentication({
     options: resolved,
@@ -85,7 +87,7 @@ export function createAuthCache(options: AuthCacheOptions): AuthCache {
     verifications: createVerifications(resolved, clock),
     inspect,
     condemn,
-    isClosed: () => closing !== undefined,
+    isClosed,
   })
 
   async function end(): Promise<void> {

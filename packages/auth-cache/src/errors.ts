@@ -35,7 +35,7 @@ export function tokenRevoked(): CorralError<'TOKEN_REVOKED'> {
 
 /**
  * Why nobody could say whether a token is good. `verifier`: it threw; `timeout`: it did not answer
- * within `verifyTimeout`; `overloaded`: too many verifications wait; `redis`: revocations cannot be
+ * within `verifyTimeout`; `overloaded`: too many verifications wait, or for too long; `redis`: revocations cannot be
  * read and `onUnavailable` is `'refuse'`; `not-removed`: Redis did not acknowledge a removal;
  * `closed`: the auth cache is closed.
  */
@@ -50,7 +50,7 @@ export type AuthUnavailableReason =
 const unavailableText: Readonly<Record<AuthUnavailableReason, string>> = {
   verifier: 'the verifier failed; nothing is known about the token',
   timeout: 'the verifier did not answer within verifyTimeout',
-  overloaded: 'too many verifications are waiting (maxWaiting)',
+  overloaded: 'too many verifications are waiting (maxWaiting), or for too long (verifyTimeout)',
   redis: 'revocations cannot be read while Redis is away',
   'not-removed':
     'Redis did not acknowledge the removal; this process serves it no more, others may until Redis is back',
@@ -69,7 +69,7 @@ export function authUnavailable(
   })
 }
 
-/** Redis did not acknowledge a revocation: it holds in this process, and is sent again. */
+/** Redis did not acknowledge a revocation: it holds in this process, and is sent again until `close`. */
 export function revocationPending(
   what: 'token' | 'user' | 'all',
   cause: unknown,

@@ -1,14 +1,14 @@
-import { isCorralError, type Clock } from '@corral/connection'
-import { toMilliseconds, type Duration } from '@corral/connection'
+import { describeValue, isCorralError, type Clock, type Duration } from '@corral/connection'
 import type { Cache } from '@corral/core'
 import { knownKey, isServable, readRecord, verifiedKey } from './authenticate/token-records.ts'
 import type { RejectedTokens } from './authenticate/rejected-tokens.ts'
 import { authUnavailable } from './errors.ts'
 import type { Ledger } from './ledger/ledger.ts'
+import { bounded } from './options.ts'
 import type { AuthRecord, Records } from './records/records.ts'
-import { checkUserId } from './revocation/revocation.ts'
 import type { Verdicts } from './revocation/verdict.ts'
 import type { InspectToken, Presented } from './tokens/inspect-token.ts'
+import { checkUserId } from './user-id.ts'
 
 /** Options of `setToken`. */
 export interface SetTokenOptions {
@@ -87,9 +87,10 @@ export function createKnownTokens(deps: {
   }
 
   return {
-    async setToken(token, { userId, ttl } = {}) {
-      if (userId !== undefined) checkUserId(userId)
-      const ttlMs = ttl === undefined ? dataTtlMs : toMilliseconds(ttl, 'ttl')
+    async setToken(token, options = {}) {
+      checkOptions(options)
+      const { userId, ttl } = options
+      const ttlMs = ttl === undefined ? dataTtlMs : bounded(ttl, 'ttl')
       const presented = look(token)
       if (presented === undefined) return false
       rejected.delete(presented.digests[0] as string)
@@ -123,4 +124,20 @@ export function createKnownTokens(deps: {
       if (gone.includes(false)) throw authUnavailable('not-removed')
     },
   }
+}
+
+/**
+ * A misspelt `userId` would be a token that no revocation of its user reaches.
+ *
+ * @throws TypeError
+ */
+function checkOptions(options: SetTokenOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`options: must be an object, received ${describeValue(options)}`)
+  }
+  for (const name of Object.keys(options)) {
+    if (name === 'userId' || name === 'ttl') continue
+    throw new TypeError(`${name}: is no option of setToken (userId, ttl)`)
+  }
+  if (options.userId !== undefined) checkUserId(options.userId)
 }

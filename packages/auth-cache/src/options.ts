@@ -119,6 +119,9 @@ const known: ReadonlySet<string> = new Set([
 
 const LEAST_PEPPER_BYTES = 16
 
+/** 100 years: what nobody means, and Redis can still count. */
+export const LONGEST_MS: number = 100 * 365 * 24 * 3_600_000
+
 /**
  * Checks the options of `createAuthCache`; runs once per auth cache.
  *
@@ -145,10 +148,10 @@ export function resolveAuthOptions(options: AuthCacheOptions): ResolvedAuthOptio
     peppers: resolvePeppers(options.pepper),
     ttlMs: positive(options.ttl ?? '5m', 'ttl'),
     dataTtlMs: positive(options.dataTtl ?? '1h', 'dataTtl'),
-    negativeMs: toMilliseconds(options.negativeTtl ?? '10s', 'negativeTtl'),
+    negativeMs: bounded(options.negativeTtl ?? '10s', 'negativeTtl'),
     maxRejected: wholeIn(options.maxRejected ?? 10_000, 'maxRejected', 1, 1_000_000),
-    near: near === false ? undefined : near,
-    staleMs: toMilliseconds(options.staleWhileRevalidate ?? 0, 'staleWhileRevalidate'),
+    near: resolveNear(near),
+    staleMs: bounded(options.staleWhileRevalidate ?? 0, 'staleWhileRevalidate'),
     revocationMs: positive(options.revocationTtl ?? '30d', 'revocationTtl'),
     skewMs: toShortMilliseconds(options.clockSkew ?? '250ms', 'clockSkew'),
     maxTokenBytes: wholeIn(options.maxTokenBytes ?? 8_192, 'maxTokenBytes', 16, 1_048_576),
@@ -193,8 +196,23 @@ function resolvePeppers(given: AuthCacheOptions['pepper']): readonly Buffer[] {
   })
 }
 
-function positive(value: Duration, option: string): number {
+/** The cache checks what is in it, but spread, `true` would be an object without options. */
+function resolveNear(near: AuthCacheOptions['near']): NearOptions | undefined {
+  if (near === undefined || near === false) return undefined
+  if (typeof near === 'object' && near !== null) return near
+  throw new TypeError(
+    `near: must be an object such as { maxEntries: 10_000 }, or false, received ${describeValue(near)}`,
+  )
+}
+
+export function bounded(value: Duration, option: string): number {
   const ms = toMilliseconds(value, option)
+  if (ms <= LONGEST_MS) return ms
+  throw new RangeError(`${option}: must be at most 100 years, received ${describeValue(value)}`)
+}
+
+function positive(value: Duration, option: string): number {
+  const ms = bounded(value, option)
   if (ms > 0) return ms
   throw new RangeError(`${option}: must be more than 0, received ${describeValue(value)}`)
 }

@@ -4,8 +4,8 @@ import { authUnavailable } from './errors.ts'
 import type { Ledger } from './ledger/ledger.ts'
 import type { LedgerKeys } from './ledger/ledger-keys.ts'
 import type { Records } from './records/records.ts'
-import { checkUserId } from './revocation/revocation.ts'
 import type { Verdicts } from './revocation/verdict.ts'
+import { checkUserId } from './user-id.ts'
 
 /** What is kept of a user beside its tokens. Stored as JSON. */
 export interface AuthData {
@@ -65,9 +65,10 @@ export function createUsers(deps: {
       checkUserId(userId)
       const key = userKey(userId)
       try {
-        const [packed, stamps] = await Promise.all([
-          cache.get(key),
+        // This order, so that all leaves in one round trip.
+        const [stamps, packed] = await Promise.all([
           ledger.read([keys.user(userId), keys.all], true),
+          cache.get(key),
         ])
         const record = records.open(key, packed)
         if (record === undefined || verdicts.isUserRevoked(stamps, record.at)) return undefined

@@ -73,15 +73,16 @@ describe('authenticate', () => {
     expect(db.calls).toBe(1)
   })
 
-  it('reads a known token with its revocations in one command', async () => {
+  it('reads a known token with its revocations in one round trip, those of a tick together', async () => {
     const { auth } = side()
     const db = source()
     await auth.authenticate('token-1', db.verify)
     await auth.authenticate('token-1', db.verify)
     await using watch = await monitor(server)
-    await auth.authenticate('token-1', db.verify)
+    await Promise.all(Array.from({ length: 20 }, () => auth.authenticate('token-1', db.verify)))
     const commands = (await watch.commands()).filter(isOurs).map(({ name }) => name)
-    expect(commands).toEqual(['MGET'])
+    // In this order: what comes in between counts as more than was there.
+    expect(commands).toEqual(['EXISTS', 'MGET'])
   })
 
   it('takes no command for a known token with near copies', async () => {
@@ -369,7 +370,7 @@ describe('pepper', () => {
 
   it('seals: what somebody else wrote, or moved to another key, is not believed', async () => {
     const { auth } = side({ pepper: old })
-    const db = source((token) => token)
+    const db = source((token) => token.slice('token-'.length))
     await auth.authenticate('token-ada', db.verify)
     await auth.authenticate('token-bob', db.verify)
     await auth.set('ada', { user: 'ada', userTenants: ['all'] })
@@ -386,8 +387,8 @@ describe('pepper', () => {
     ]) {
       await server.command('SET', keys[0] as string, unmarked(second))
       await server.command('SET', keys[1] as string, unmarked(first))
-      expect((await auth.authenticate('token-ada', db.verify)).userId).toBe('token-ada')
-      expect((await auth.authenticate('token-bob', db.verify)).userId).toBe('token-bob')
+      expect((await auth.authenticate('token-ada', db.verify)).userId).toBe('ada')
+      expect((await auth.authenticate('token-bob', db.verify)).userId).toBe('bob')
     }
     const admin = JSON.stringify({ at: 9e15, user: 'eve', data: { userId: 'eve', role: 'admin' } })
     for (const mac of [undefined, 'x', 'A'.repeat(43)]) {
@@ -399,7 +400,7 @@ describe('pepper', () => {
       const who = await Promise.all(
         ['token-ada', 'token-bob'].map((token) => auth.authenticate(token, db.verify)),
       )
-      expect(who.map((it) => it.userId)).toEqual(['token-ada', 'token-bob'])
+      expect(who.map((it) => it.userId)).toEqual(['ada', 'bob'])
     }
     await server.command('SET', 'app:auth::u:ada', JSON.stringify({ value: { v: 1, body: admin } }))
     expect(await auth.get('ada')).toBeUndefined()

@@ -143,6 +143,7 @@ export function createAuthentication(deps: AuthenticateDeps): Authentication {
     token: string,
     presented: Presented,
     verify: Verify<AuthIdentity>,
+    staleLeftMs: number,
     context: LoadContext,
   ): Promise<PackedRecord | undefined> {
     const at = await newest()
@@ -153,8 +154,14 @@ export function createAuthentication(deps: AuthenticateDeps): Authentication {
       if (context.stale !== undefined) await cache.delete(key)
       return undefined
     }
-    const left = cacheableUntil(presented, verified, skewMs) - clock.wallNow()
-    if (left > 0) context.setTtl(Math.min(ttlMs, left) / 1_000)
+    const now = clock.wallNow()
+    // Fresh and stale together never last longer than the token, however long the verifier took.
+    const freshMs = Math.min(
+      ttlMs,
+      cacheableUntil(presented, verified, skewMs) - now,
+      presented.cacheableUntil - now - staleLeftMs,
+    )
+    if (freshMs > 0) context.setTtl(freshMs / 1_000)
     else context.skip()
     return records.pack(key, JSON.stringify(recordOf(presented, at, verified, skewMs)))
   }
@@ -170,12 +177,10 @@ export function createAuthentication(deps: AuthenticateDeps): Authentication {
       const left = presented.cacheableUntil - clock.wallNow()
       if (left <= 0) return unstored(token, presented, verify)
       const key = verifiedKey(digest)
+      const staleLeftMs = Math.min(staleMs, Math.max(0, left - ttlMs))
       const run = (context: LoadContext): Promise<PackedRecord | undefined> =>
-        load(token, presented, verify, context)
-      // Fresh and stale together never last longer than the token.
-      const staleWhileRevalidate =
-        left === Infinity ? staleMs / 1_000 : Math.min(staleMs, Math.max(0, left - ttlMs)) / 1_000
-      const packed = await cache.getOrSet(key, run, { staleWhileRevalidate })
+        load(token, presented, verify, staleLeftMs, context)
+      const packed = await cache.getOrSet(key, run, { staleWhileRevalidate: staleLeftMs / 1_000 })
       if (packed === undefined) return undefined
       const record = records.open(key, packed)
       if (record !== undefined && isCurrent(record, clock.wallNow())) return record

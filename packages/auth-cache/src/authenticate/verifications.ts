@@ -1,9 +1,10 @@
-import { describeValue, type Clock, type TimerHandle } from '@corral/connection'
+import type { Clock, TimerHandle } from '@corral/connection'
 import { authUnavailable } from '../errors.ts'
 import type { ResolvedAuthOptions } from '../options.ts'
 import { createGate } from './gate.ts'
 import { isAboutToken, scrubbed } from './verifier-errors.ts'
-import type { AuthIdentity, Verified, Verify } from './verify.ts'
+import { checkVerified, type Verified } from './verified.ts'
+import type { AuthIdentity, Verify } from './verify.ts'
 
 /** Runs verifiers: not too many at once, none for too long. */
 export interface Verifications {
@@ -17,15 +18,23 @@ export interface Verifications {
   run(token: string, verify: Verify<AuthIdentity>): Promise<Verified | undefined>
 }
 
-/** Shorter ones stand in many texts by chance. */
-const LEAST_TELLING_TOKEN = 16
-
 export function createVerifications(
   options: Pick<ResolvedAuthOptions, 'maxVerifications' | 'maxWaiting' | 'verifyMs' | 'isInvalid'>,
   clock: Clock,
 ): Verifications {
   const { verifyMs, isInvalid = isAboutToken } = options
-  const gate = createGate(options.maxVerifications, options.maxWaiting)
+  const gate = createGate(clock, options.maxVerifications, options.maxWaiting, verifyMs)
+
+  /** Anything may be thrown, and looking at it may throw again. */
+  function meansInvalid(error: unknown): boolean {
+    try {
+      const answer: unknown = isInvalid(error)
+      // A promise is no yes.
+      return answer === true
+    } catch {
+      return false
+    }
+  }
 
   async function ask(
     token: string,
@@ -43,7 +52,7 @@ export function createVerifications(
       try {
         return (await verify(token, { signal: controller.signal })) ?? undefined
       } catch (error) {
-        if (isInvalid(error)) return undefined
+        if (meansInvalid(error)) return undefined
         throw authUnavailable('verifier', scrubbed(error, token))
       }
     })()
@@ -66,34 +75,10 @@ export function createVerifications(
       }
     },
     async run(token, verify) {
-      const identity = await ask(token, verify)
-      if (identity === undefined) return undefined
-      const expiresAt = checkIdentity(identity, token)
-      return expiresAt <= clock.wallNow() ? undefined : { identity, expiresAt }
+      const given = await ask(token, verify)
+      if (given === undefined) return undefined
+      const verified = checkVerified(given, token)
+      return verified.expiresAt <= clock.wallNow() ? undefined : verified
     },
   }
-}
-
-/** @returns when the identity says that its token ends */
-function checkIdentity(identity: unknown, token: string): number {
-  if (typeof identity !== 'object' || identity === null) {
-    throw new TypeError(
-      `verify: must give an object with userId, or undefined, received ${typeof identity}`,
-    )
-  }
-  const { userId, expiresAt } = identity as Record<keyof AuthIdentity, unknown>
-  if (typeof userId !== 'string' || userId === '') {
-    throw new TypeError(
-      `verify: userId must be a non-empty string, received ${typeof userId === 'string' ? describeValue(userId) : typeof userId}`,
-    )
-  }
-  if (expiresAt !== undefined && !Number.isFinite(expiresAt)) {
-    throw new TypeError(
-      `verify: expiresAt must be epoch milliseconds, received ${typeof expiresAt}`,
-    )
-  }
-  if (token.length >= LEAST_TELLING_TOKEN && JSON.stringify(identity).includes(token)) {
-    throw new TypeError('verify: what it gives is stored, and must not hold the token')
-  }
-  return (expiresAt as number | undefined) ?? Infinity
 }

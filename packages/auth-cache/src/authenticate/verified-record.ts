@@ -1,7 +1,7 @@
-import { deepFreeze } from '../records/deep-freeze.ts'
+import { asShared } from '../records/as-shared.ts'
 import type { AuthRecord } from '../records/records.ts'
 import type { Presented } from '../tokens/inspect-token.ts'
-import type { Verified } from './verify.ts'
+import type { Verified } from './verified.ts'
 
 /** Epoch milliseconds from which on it must not be served from a cache. */
 export function cacheableUntil(
@@ -33,5 +33,5 @@ export function recordOf(
 
 /** As it would come out of the cache: callers share it. */
 export function asStored(record: AuthRecord): AuthRecord {
-  return deepFreeze(JSON.parse(JSON.stringify(record)) as AuthRecord)
+  return asShared(JSON.parse(JSON.stringify(record)) as AuthRecord)
 }

@@ -32,8 +32,17 @@ const invalidCodes: ReadonlySet<string> = new Set([
 export function isAboutToken(error: unknown): boolean {
   if (isCorralError(error)) return error.code === 'TOKEN_INVALID'
   if (typeof error !== 'object' || error === null) return false
-  const { name, code } = error as { readonly name?: unknown; readonly code?: unknown }
-  return invalidNames.has(String(name)) || invalidCodes.has(String(code))
+  return invalidNames.has(wordAt(error, 'name')) || invalidCodes.has(wordAt(error, 'code'))
+}
+
+/** Nothing where it is no string, or cannot even be looked at. */
+function wordAt(error: object, property: 'name' | 'code'): string {
+  try {
+    const value = (error as Record<typeof property, unknown>)[property]
+    return typeof value === 'string' ? value : ''
+  } catch {
+    return ''
+  }
 }
 
 const word = /^[A-Za-z][\w.-]{0,63}$/
@@ -45,9 +54,8 @@ const word = /^[A-Za-z][\w.-]{0,63}$/
 export function scrubbed(error: unknown, token: string): Error {
   const parts: string[] = []
   if (typeof error === 'object' && error !== null) {
-    const { name, code } = error as { readonly name?: unknown; readonly code?: unknown }
-    for (const part of [name, code]) {
-      if (typeof part === 'string' && word.test(part) && !part.includes(token)) parts.push(part)
+    for (const part of [wordAt(error, 'name'), wordAt(error, 'code')]) {
+      if (word.test(part) && !part.includes(token)) parts.push(part)
     }
   }
   const cause = new Error(parts.join(' ') || 'the verifier threw')

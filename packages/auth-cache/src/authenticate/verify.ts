@@ -20,9 +20,3 @@ export type Verify<T extends AuthIdentity> = (
   token: string,
   context: VerifyContext,
 ) => Promise<T | undefined | null> | T | undefined | null
-
-/** A verifier's answer, checked. */
-export interface Verified {
-  readonly identity: AuthIdentity
-  readonly expiresAt: number
-}

@@ -14,6 +14,8 @@ export interface LedgerKeys {
 }
 
 const MOST_USERS = 10_000
+/** Ids are the caller's, and may be of any length. */
+const LONGEST_KEPT = 256
 
 export function createLedgerKeys(namespace: string): LedgerKeys {
   const prefix = `${ownKey('auth', namespace)}:`
@@ -32,6 +34,7 @@ export function createLedgerKeys(namespace: string): LedgerKeys {
     all: `${prefix}all`,
     token: (revocation) => `${prefix}t:${revocation}`,
     user(userId) {
+      if (userId.length > LONGEST_KEPT) return hashed(userId)
       const known = users.get(userId)
       if (known !== undefined) return known
       const key = hashed(userId)
@@ -45,5 +48,10 @@ export function createLedgerKeys(namespace: string): LedgerKeys {
 export function parseStamp(text: string | null): number {
   if (text === null) return 0
   const stamp = Number(text)
-  return stamp > 0 ? stamp : Infinity
+  return isStamp(stamp) ? stamp : Infinity
+}
+
+/** Not one past which there is no next: no revocation could be newer. */
+export function isStamp(stamp: number): boolean {
+  return stamp > 0 && stamp < Number.MAX_SAFE_INTEGER
 }

@@ -1,11 +1,12 @@
 import type { Connection } from '@corral/connection'
 import { createBoundedMap } from '../bounded-map.ts'
 import type { LedgerKeys } from './ledger-keys.ts'
-import { parseStamp } from './ledger-keys.ts'
+import { isStamp, parseStamp } from './ledger-keys.ts'
 import type { Ledger } from './ledger.ts'
 import { createPendingRevocations } from './pending-revocations.ts'
 import { beginScript, revokeScript } from './revoke-script.ts'
 import { createStampCopies } from './stamp-copies.ts'
+import { createStampReads } from './stamp-reads.ts'
 
 /** Stamps that are remembered for an outage. */
 const MOST_REMEMBERED = 10_000
@@ -22,7 +23,9 @@ export function createRedisLedger(
   let newestKnown = 0
 
   function remember(key: string, stamp: number): void {
-    if (stamp > newestKnown && stamp !== Infinity) newestKnown = stamp
+    // What could not be read now may be mended.
+    if (stamp === Infinity) return
+    newestKnown = Math.max(newestKnown, stamp)
     if (stamp > (remembered.get(key) ?? 0)) remembered.set(key, stamp)
   }
 
@@ -35,17 +38,20 @@ export function createRedisLedger(
   }
 
   const pending = createPendingRevocations(connection, keys.all, send, MOST_PENDING)
-
-  async function ask(key: string, keep: boolean): Promise<number> {
-    const keepCopy = keep ? near?.reading(key) : undefined
-    const stamp = parseStamp(await connection.get(key))
-    keepCopy?.(stamp)
-    if (stamp > 0) remember(key, stamp)
-    return stamp
-  }
+  const reads = createStampReads(connection, {
+    known: (key) => remembered.get(key) ?? 0,
+    remember,
+  })
 
   function local(key: string): number {
     return pending.has(key) ? Infinity : (remembered.get(key) ?? 0)
+  }
+
+  async function ask(asked: readonly string[], keep: boolean): Promise<number[]> {
+    const keepCopies = keep && near !== undefined ? asked.map((key) => near.reading(key)) : []
+    const stamps = await reads.read(asked)
+    keepCopies.forEach((keepCopy, index) => keepCopy(stamps[index] as number))
+    return stamps.map((stamp, index) => Math.max(stamp, local(asked[index] as string)))
   }
 
   return {
@@ -59,16 +65,15 @@ export function createRedisLedger(
         }
         if (stamps.length === asked.length) return stamps
       }
-      return Promise.all(asked.map((key) => ask(key, keep))).then((stamps) =>
-        stamps.map((stamp, index) => Math.max(stamp, local(asked[index] as string))),
-      )
+      return ask(asked, keep)
     },
     async newest() {
       const text = await connection.get(keys.newest)
       const stamp = Number(text ?? (await connection.script(beginScript, [keys.newest], [])))
-      if (stamp > newestKnown) newestKnown = stamp
-      // What cannot be read is older than every revocation.
-      return stamp > 0 ? stamp : 0
+      // What is found out under one that cannot be read is older than every revocation.
+      if (!isStamp(stamp)) return 0
+      newestKnown = Math.max(newestKnown, stamp)
+      return stamp
     },
     async revoke(key, ttlMs) {
       const moment = pending.moment()

@@ -1,5 +1,14 @@
 import { defineScript, type Script } from '@corral/connection'
 
+/** A key's stamp; 0 for none, and for what is none: inf, nan, and numbers without a next one. */
+const stampAt = `
+local function stampAt(key)
+  local text = redis.pcall('GET', key)
+  local stamp = type(text) == 'string' and tonumber(text) or 0
+  return stamp > 0 and stamp < ${Number.MAX_SAFE_INTEGER} and stamp or 0
+end
+`
+
 /**
  * Revokes one key: moves its stamp, and the newest of the namespace, to max(newest + 1, server time).
  *
@@ -12,11 +21,7 @@ import { defineScript, type Script } from '@corral/connection'
 export const revokeScript: Script = defineScript({
   name: 'revoke',
   memory: 'shrink',
-  lua: `
-local function stampAt(key)
-  local text = redis.pcall('GET', key)
-  return type(text) == 'string' and tonumber(text) or 0
-end
+  lua: `${stampAt}
 local stamp = math.max(now, stampAt(KEYS[1]) + 1, stampAt(KEYS[2]) + 1)
 local text = string.format('%.0f', stamp)
 local left = redis.call('PTTL', KEYS[2])
@@ -42,10 +47,10 @@ return text
 export const beginScript: Script = defineScript({
   name: 'revoke-begin',
   memory: 'shrink',
-  lua: `
-local text = redis.pcall('GET', KEYS[1])
-if type(text) == 'string' and tonumber(text) then return text end
-text = string.format('%.0f', now)
+  lua: `${stampAt}
+local stamp = stampAt(KEYS[1])
+if stamp > 0 then return string.format('%.0f', stamp) end
+local text = string.format('%.0f', now)
 redis.call('DEL', KEYS[1])
 redis.call('SET', KEYS[1], text)
 return text

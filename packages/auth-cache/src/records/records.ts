@@ -1,6 +1,6 @@
 import type { Digests } from '../tokens/digests.ts'
 import { traceChannel } from '../trace.ts'
-import { deepFreeze } from './deep-freeze.ts'
+import { asShared } from './as-shared.ts'
 
 /** What is stored under a token or a user. */
 export interface AuthRecord {
@@ -44,7 +44,7 @@ export function createRecords(digests: Digests, namespace: string): Records {
     }
     try {
       const record: unknown = JSON.parse(body)
-      return isRecord(record) ? deepFreeze(record) : undefined
+      return isRecord(record) ? asShared(record) : undefined
     } catch {
       return undefined
     }

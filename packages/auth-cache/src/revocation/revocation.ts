@@ -1,11 +1,12 @@
 import type { Cache } from '@corral/core'
 import type { Clock } from '@corral/connection'
-import { revocationPending } from '../errors.ts'
+import { authUnavailable, revocationPending } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { LedgerKeys } from '../ledger/ledger-keys.ts'
-import { longestFillMs, type ResolvedAuthOptions } from '../options.ts'
+import { LONGEST_MS, longestFillMs, type ResolvedAuthOptions } from '../options.ts'
 import type { InspectToken, Presented } from '../tokens/inspect-token.ts'
 import { traceChannel, type AuthCacheEvents } from '../trace.ts'
+import { checkUserId } from '../user-id.ts'
 
 const revocations = traceChannel('corral:auth-cache:revoke')
 
@@ -44,6 +45,7 @@ export interface RevocationDeps {
   /** Keys of records of a token. */
   readonly recordKeys: (presented: Presented) => string[]
   readonly userKey: (userId: string) => string
+  readonly isClosed: () => boolean
 }
 
 export function createRevocation(
@@ -58,6 +60,8 @@ export function createRevocation(
     key: string,
     ttlMs: number,
   ): Promise<void> {
+    // Nothing would send it again.
+    if (deps.isClosed()) throw authUnavailable('closed')
     const started = clock.now()
     let acknowledged = false
     try {
@@ -80,7 +84,8 @@ export function createRevocation(
 
   function tokenTtlMs({ endsAt }: Presented): number {
     const left = endsAt - clock.wallNow()
-    return left === Infinity ? revocationMs : Math.max(left, 0) + leastMs
+    // The end is what anybody wrote into it, and Redis takes no time that it cannot count.
+    return left === Infinity ? revocationMs : Math.min(Math.max(left, 0) + leastMs, LONGEST_MS)
   }
 
   async function revokePresented(presented: Presented): Promise<void> {
@@ -118,12 +123,4 @@ export function createRevocation(
       await revoke('all', keys.all, revocationMs)
     },
   }
-}
-
-/** @throws TypeError */
-export function checkUserId(userId: string): void {
-  if (typeof userId === 'string' && userId !== '') return
-  throw new TypeError(
-    `userId: must be a non-empty string, received ${typeof userId === 'string' ? "''" : typeof userId}`,
-  )
 }

@@ -63,6 +63,10 @@ const table: readonly (readonly [name: string, token: string, reason: string])[]
   ],
   ['an empty header', `${b64({})}.${b64({})}.c2ln`, 'malformed'],
   ['a header behind a line break', `${b64('{\n"alg":"none"}')}.${b64({})}.c2ln`, 'unsigned'],
+  ['a header behind a blank', `${b64(' {"alg":"none"}')}.${b64({})}.c2ln`, 'unsigned'],
+  ['a header behind many', `${b64('\t\r\n  \t{"alg":"NoNe"}')}.${b64({})}.`, 'unsigned'],
+  ['one that ended, behind a blank', `${b64('\n{"alg":"A"}')}.${b64({ exp: 1 })}.c2ln`, 'expired'],
+  ['an opaque token that begins as blanks', `${b64('  x')}.${b64({})}.c2ln`, 'accepted'],
   ['padding', `${head}=.${b64({})}.c2ln`, 'malformed'],
   ['plain base64', `${head}.${b64({})}.c2l+`, 'malformed'],
   [

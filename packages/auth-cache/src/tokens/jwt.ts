@@ -17,8 +17,14 @@ export type JwtReading = JwtClaims | 'malformed' | 'unsigned' | 'encrypted'
  */
 const jwtHead = /^(?:ey[ABIJ]|ew[klop01]|e3[01])[^.]*\./
 
+/** White space, which JSON may begin with, in base64url. */
+const blankHead = /^[CDI][^.]*\./
+
 export function looksLikeJwt(token: string): boolean {
-  return jwtHead.test(token)
+  if (jwtHead.test(token)) return true
+  if (!blankHead.test(token)) return false
+  const head = Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString('latin1')
+  return /^[ \t\r\n]+\{/.test(head)
 }
 
 const base64url = /^[\w-]+$/
