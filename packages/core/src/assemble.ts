@@ -19,7 +19,7 @@ import { createWrites } from './engine/writes.ts'
 import { memoryGround, remoteGround, type Ground, type LocalStore } from './ground.ts'
 import { createLoadingCache } from './loading/loading-cache.ts'
 import { resolveChildOptions, type ResolvedCacheOptions } from './options.ts'
-import { createResolveCall } from './policy.ts'
+import { createResolveCall, createResolveSet } from './policy.ts'
 import { keepSeam, seamOf } from './seam.ts'
 import { createLocalStamps } from './stamps/local-stamp-book.ts'
 import { createCounters, readStats } from './stats.ts'
@@ -32,8 +32,13 @@ import { warm } from './warm/warm.ts'
  * Puts a cache together from its parts.
  *
  * @param shared the memory of a parent, for a cache without Redis
+ * @param onClosed told when it has ended
  */
-export function assembleCache(resolved: ResolvedCacheOptions, shared?: LocalStore): Cache {
+export function assembleCache(
+  resolved: ResolvedCacheOptions,
+  shared?: LocalStore,
+  onClosed?: () => void,
+): Cache {
   const { keyspace, connection, policy, outage } = resolved
   const { namespace } = keyspace
   const source: SourceId = { kind: 'cache', name: namespace }
@@ -93,7 +98,7 @@ export function assembleCache(resolved: ResolvedCacheOptions, shared?: LocalStor
   }
   const resolve = createResolveCall(policy)
   const reads = createReads(parts)
-  const writes = createWrites(parts, resolve)
+  const writes = createWrites(parts, createResolveSet(policy))
   const removals = createRemovals(parts)
   const claim = createClaims(parts, reads)
   const loading = createLoading(parts, writes)
@@ -121,7 +126,7 @@ export function assembleCache(resolved: ResolvedCacheOptions, shared?: LocalStor
     await ground.end()
   }
   function close(): Promise<void> {
-    return (closing ??= end())
+    return (closing ??= end().finally(onClosed))
   }
 
   const cache: Cache = {
@@ -145,7 +150,8 @@ export function assembleCache(resolved: ResolvedCacheOptions, shared?: LocalStor
     warm: (entries, options) => warm(warmOne, entries, options),
     loading: (options) => createLoadingCache(cache, options),
     child(name, options) {
-      const child = assembleCache(resolveChildOptions(resolved, name, options), store)
+      const forget = (): void => void children.delete(child)
+      const child = assembleCache(resolveChildOptions(resolved, name, options), store, forget)
       children.add(child)
       return child
     },

@@ -3,13 +3,13 @@ import type { Counting } from './counters/counting.ts'
 import type { ClearOptions } from './engine/invalidating.ts'
 import type { LoadMany } from './engine/get-or-set-many.ts'
 import type { Load } from './engine/load.ts'
-import type { SetEntry, SetOptions } from './engine/writes.ts'
+import type { SetEntry } from './engine/writes.ts'
 import type { Ttl } from './entry/ttl.ts'
 import type { Jsonify } from './jsonify.ts'
 import type { LoadingCache } from './loading/loading-cache.ts'
 import type { LoadingOptions } from './loading/loading-options.ts'
 import type { ChildOptions } from './options.ts'
-import type { GetOrSetOptions } from './policy.ts'
+import type { GetOrSetOptions, SetOptions } from './policy.ts'
 import type { CacheStats, Counters } from './stats.ts'
 import type { Structures } from './structures/structures.ts'
 import type { WarmEntries, WarmOptions, WarmResult } from './warm/warm.ts'
@@ -77,6 +77,10 @@ export interface Cache extends Counting, Structures, StatsSource<Counters> {
   /**
    * Takes away every entry with one of these tags, in every process, by one command. True:
    * acknowledged. False: in force in this process, and remembered for when Redis is back.
+   *
+   * It holds for as long as the longest ttl that this process knows of, and a day at least: a process
+   * that invalidates the tags of entries that live longer must read or write such entries, or be
+   * given their ttl as its cache's.
    */
   invalidateTags(tags: readonly string[]): Promise<boolean>
   /**
@@ -98,7 +102,10 @@ export interface Cache extends Counting, Structures, StatsSource<Counters> {
   warm(entries: WarmEntries, options?: WarmOptions): Promise<WarmResult>
   /** One kind of value by id, with what brings a missing one. */
   loading<T>(options: LoadingOptions<T>): LoadingCache<T>
-  /** A cache in the namespace `<namespace>:<name>`, on the same connection. Ends with this one. */
+  /**
+   * A cache in the namespace `<namespace>:<name>`, on the same connection. Ends with this one; one
+   * that is made for a request is to be closed with it.
+   */
   child(name: string, options?: ChildOptions): Cache
   /** Counts of this cache since it was made, and figures of the server. Does not reject. */
   stats(): Promise<CacheStats>

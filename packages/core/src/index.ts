@@ -4,7 +4,7 @@ export { defineKeys, type KeyBuilder, type KeyBuilders, type KeyPart } from './d
 export type { LoadedMany, LoadMany, LoadManyContext } from './engine/get-or-set-many.ts'
 export type { ClearOptions } from './engine/invalidating.ts'
 export type { Load, LoadContext } from './engine/load.ts'
-export type { SetEntry, SetOptions } from './engine/writes.ts'
+export type { SetEntry } from './engine/writes.ts'
 export type { MissReason } from './entry/read-entry.ts'
 export type { Ttl } from './entry/ttl.ts'
 export { coreCodes, type CoreCode } from './errors.ts'
@@ -19,7 +19,7 @@ export type {
   OnError,
   OutageBufferOptions,
 } from './options.ts'
-export type { GetOrSetOptions, LeaseOptions, PolicyOptions } from './policy.ts'
+export type { GetOrSetOptions, LeaseOptions, PolicyOptions, SetOptions } from './policy.ts'
 export type { StandardSchema } from './schema/standard-schema.ts'
 export type { CompressionOptions, Serializer } from './serializers/serializer.ts'
 export type { CacheStats } from './stats.ts'

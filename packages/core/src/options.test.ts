@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { resolveCacheOptions } from './options.ts'
+import { resolveCacheOptions, resolveChildOptions } from './options.ts'
 
 describe('resolveCacheOptions', () => {
   it('fills in the defaults', () => {
@@ -23,14 +23,18 @@ describe('resolveCacheOptions', () => {
     ],
     [{ namespace: 'n', ttl: '5' }, /^ttl: .*needs a unit/],
     [{ namespace: 'n', sanitize: 1 }, /^sanitize: .*received 1/],
-    [{ namespace: 'n', prefix: 'x' }, /^prefix: is no option of createCache/],
+    [{ namespace: 'n', prefix: 'x' }, /^prefix: is no option of createCache .*received "x"$/],
     [{ namespace: 'n', near: [] }, 'near: must be an object, received an array'],
     [{ namespace: 'n', lease: [] }, 'lease: must be an object, received an array'],
     [{ namespace: 'n', outageBuffer: [] }, 'outageBuffer: must be an object, received an array'],
     [{ namespace: 'n', clock: 5 }, /^clock: must be a Clock .* received 5/],
     [{ namespace: 'n', serializer: 'msgpack' }, /^serializer: must be .* received "msgpack"/],
     [{ namespace: 'n', compression: 'gzip' }, 'compression: must be an object, received "gzip"'],
-    [{ namespace: 'n', compression: { level: 1 } }, /^compression.level: is no option/],
+    [
+      { namespace: 'n', compression: { level: 1 } },
+      /^compression.level: is no option.*received 1$/,
+    ],
+    [{ namespace: 'n', near: true }, 'near: must be an object, received true'],
   ])('refuses %j', (options, message) => {
     expect(() => resolveCacheOptions(options as never)).toThrow(TypeError)
     expect(() => resolveCacheOptions(options as never)).toThrow(message)
@@ -48,5 +52,17 @@ describe('resolveCacheOptions', () => {
   ])('refuses what is out of range: %j', (options, message) => {
     expect(() => resolveCacheOptions({ namespace: 'n', ...options } as never)).toThrow(RangeError)
     expect(() => resolveCacheOptions({ namespace: 'n', ...options } as never)).toThrow(message)
+  })
+})
+
+describe('resolveChildOptions', () => {
+  const parent = resolveCacheOptions({ namespace: 'n', near: { maxEntries: 7 } })
+
+  it.each([
+    [{}, 7],
+    [{ near: { maxEntries: 8 } }, 8],
+    [{ near: false }, undefined],
+  ] as const)('has the near cache of its parent, its own, or none: %j', (options, most) => {
+    expect(resolveChildOptions(parent, 'c', options).near?.maxEntries).toBe(most)
   })
 })

@@ -18,10 +18,17 @@ import { createCodec, type Codec } from './serializers/codec.ts'
 import type { CompressionOptions, Serializer } from './serializers/serializer.ts'
 
 /**
- * What a call does when Redis cannot answer.
+ * What a call does when Redis cannot answer, or refuses.
  *
- * - `'degrade'`: a read is a miss, a write tells `false`, `getOrSet` gives the loader's value
- * - `'throw'`: the call rejects with a `CorralError`
+ * - `'degrade'`: a read is a miss, a write tells `false`, `deletePattern` how many went before, and
+ *   `getOrSet` gives the loader's value
+ * - `'throw'`: reads, writes and invalidations reject with a `CorralError`; but a `set` that is not
+ *   sent, because Redis holds `maxMemoryShare` already, tells `false`. `getOrSet` rejects when Redis
+ *   could not be read, without loading; where only its lease or its fill fails, the caller gets the
+ *   loader's value. `warm` tells of failures by key
+ *
+ * In both, what was not acknowledged is made up for when Redis is back, `increment`, changes of
+ * structures and `keys` reject, and `peek`, `stats` and `health` do not.
  */
 export type OnError = 'degrade' | 'throw'
 
@@ -57,9 +64,14 @@ export interface CacheOptions extends PolicyOptions {
    * characters, white space or `::`, and not `bull`. May carry a version: `'shop:v1'`.
    */
   readonly namespace: string
-  /** Copies in this process, so that most hits cost no command. @defaultValue none */
-  readonly near?: NearOptions
-  /** What a call does when Redis cannot answer. @defaultValue 'degrade' */
+  /**
+   * Copies in this process, so that most hits cost no command; `false` for none, also in a child of
+   * a cache that has them. Counters and structures are never among them.
+   *
+   * @defaultValue none
+   */
+  readonly near?: NearOptions | false
+  /** What a call does when Redis cannot answer; see {@link OnError}. @defaultValue 'degrade' */
   readonly onError?: OnError
   /**
    * Most loaders that run at once in this cache; the others wait in line. 1 to 100 000. While none ends
@@ -216,8 +228,8 @@ export function resolveChildOptions(
   return { ...child, connection: parent.connection && shareConnection(parent.connection) }
 }
 
-function resolveNear(near: NearOptions | undefined): ResolvedCacheOptions['near'] {
-  if (near === undefined) return undefined
+function resolveNear(near: NearOptions | false | undefined): ResolvedCacheOptions['near'] {
+  if (near === undefined || near === false) return undefined
   checkNames('near', near, new Set(['maxEntries', 'ttl', 'copy']))
   const { maxEntries = 10_000, ttl = '1m', copy = 'freeze' } = near
   if (copy !== 'freeze' && copy !== 'clone' && copy !== 'none') {
@@ -249,7 +261,7 @@ function checkNames(option: string, value: object, names: ReadonlySet<string>): 
   for (const name of Object.keys(value)) {
     if (names.has(name)) continue
     const path = option === 'options' ? name : `${option}.${name}`
-    throw noOption(path, 'createCache', [...names])
+    throw noOption(path, 'createCache', [...names], value[name as keyof typeof value])
   }
 }
 

@@ -47,9 +47,15 @@ export interface PolicyOptions {
   /** How long a load may take before the caller is told `LOAD_TIMEOUT`; it goes on. Up to 1 day. @defaultValue none */
   readonly hardTimeout?: Duration
   readonly lease?: LeaseOptions
-  /** Names by which `invalidateTags` kills the entry. @defaultValue none */
+  /** Names by which `invalidateTags` kills the entry. At most 1,000. @defaultValue none */
   readonly tags?: readonly string[]
 }
+
+/** Options of `set`. */
+export type SetOptions = Pick<
+  PolicyOptions,
+  'ttl' | 'jitter' | 'staleWhileRevalidate' | 'staleIfError' | 'tags'
+>
 
 /** Options of `getOrSet`. */
 export interface GetOrSetOptions<T = unknown> extends PolicyOptions {
@@ -108,6 +114,7 @@ const builtIn: Policy = {
 }
 
 type Rule = (policy: Policy, value: never) => void
+type Rules = Readonly<Record<string, Rule>>
 
 const rules: { readonly [Name in keyof Required<PolicyOptions>]: Rule } = {
   ttl: (policy, value: Ttl) => (policy.ttlMs = ttlMilliseconds(value)),
@@ -119,7 +126,16 @@ const rules: { readonly [Name in keyof Required<PolicyOptions>]: Rule } = {
   softTimeout: (policy, value: Duration) => (policy.softMs = timeout(value, 'softTimeout')),
   hardTimeout: (policy, value: Duration) => (policy.hardMs = timeout(value, 'hardTimeout')),
   lease: (policy, value: LeaseOptions) => applyLease(policy, value),
-  tags: (policy, value: readonly string[]) => (policy.tags = checkTags(value)),
+  tags: (policy, value: readonly string[]) => (policy.tags = checkEntryTags(value)),
+}
+
+const { ttl, jitter, staleWhileRevalidate, staleIfError, tags } = rules
+const setRules: { readonly [Name in keyof Required<SetOptions>]: Rule } = {
+  ttl,
+  jitter,
+  staleWhileRevalidate,
+  staleIfError,
+  tags,
 }
 
 const callRules: { readonly [Name in keyof Required<GetOrSetOptions>]: Rule } = {
@@ -169,8 +185,25 @@ export type ResolveCall = (options: Ttl | GetOrSetOptions<never> | undefined) =>
 
 const mostKept = 1_000
 
-/** A call without options, or with a bare ttl that was used before, costs no allocation. */
+/** What `getOrSet` and its like go by. */
 export function createResolveCall(base: Policy): ResolveCall {
+  const resolve = createResolve(base, callRules, 'getOrSet')
+  return function resolveCall(options) {
+    const policy = resolve(options)
+    if (policy.onTimeout === 'fallback' && policy.fallback === undefined && isObject(options)) {
+      throw new TypeError("fallback: must be given where lease.onTimeout is 'fallback'")
+    }
+    return policy
+  }
+}
+
+/** What `set` goes by: of options that only a load has a use for, none. */
+export function createResolveSet(base: Policy): ResolveCall {
+  return createResolve(base, setRules, 'set')
+}
+
+/** A call without options, or with a bare ttl that was used before, costs no allocation. */
+function createResolve(base: Policy, known: Rules, of: string): ResolveCall {
   const byTtl = new Map<Ttl, Policy>()
 
   function bare(ttl: Ttl): Policy {
@@ -181,22 +214,23 @@ export function createResolveCall(base: Policy): ResolveCall {
     return policy
   }
 
-  return function resolveCall(options) {
+  return function resolve(options) {
     if (options === undefined) return base
-    if (typeof options !== 'object' || options === null) return bare(options)
+    if (!isObject(options)) return bare(options)
     const policy = { ...base }
     for (const name in options) {
       const value = options[name as keyof typeof options]
       if (value === undefined) continue
-      const rule = callRules[name as keyof typeof callRules] as Rule | undefined
-      if (rule === undefined) throw noOption(name, 'this call', Object.keys(callRules))
+      const rule = Object.hasOwn(known, name) ? known[name] : undefined
+      if (rule === undefined) throw noOption(name, of, Object.keys(known), value)
       rule(policy, value as never)
-    }
-    if (policy.onTimeout === 'fallback' && policy.fallback === undefined) {
-      throw new TypeError("fallback: must be given where lease.onTimeout is 'fallback'")
     }
     return policy
   }
+}
+
+function isObject<Options>(options: Options): options is Options & object {
+  return typeof options === 'object' && options !== null
 }
 
 /** How long an entry is in Redis: while it is fresh, and while it may be served stale. */
@@ -211,15 +245,46 @@ export function jittered(ttlMs: number, jitter: number): number {
     : Math.max(1, ttlMs * (1 - jitter * Math.random()))
 }
 
-export function noOption(name: string, of: string, known: readonly string[]): TypeError {
-  return new TypeError(`${name}: is no option of ${of} (${known.join(', ')})`)
+export function noOption(
+  name: string,
+  of: string,
+  known: readonly string[],
+  value: unknown,
+): TypeError {
+  return new TypeError(
+    `${name}: is no option of ${of} (${known.join(', ')}), received ${describeValue(value)}`,
+  )
 }
 
-/** @throws TypeError */
-export function checkTags(tags: readonly string[], option = 'tags'): readonly string[] {
-  const wrong = Array.isArray(tags) ? tags.find((tag) => typeof tag !== 'string') : tags
-  if (wrong === undefined && Array.isArray(tags)) return tags
-  throw new TypeError(`${option}: must be an array of strings, received ${describeValue(wrong)}`)
+/**
+ * A copy of what the caller gave, who may go on to change it.
+ *
+ * @throws TypeError
+ */
+export function checkTags(tags: readonly string[]): readonly string[] {
+  if (!Array.isArray(tags)) throw noTags(tags)
+  for (const tag of tags) if (typeof tag !== 'string') throw noTags(tag)
+  return [...tags]
+}
+
+function noTags(value: unknown): TypeError {
+  return new TypeError(`tags: must be an array of strings, received ${describeValue(value)}`)
+}
+
+/** A reader looks at the stamp of each tag of an entry. */
+const mostTags = 1_000
+
+/**
+ * As {@link checkTags}, for the tags of one entry.
+ *
+ * @throws TypeError or RangeError
+ */
+export function checkEntryTags(given: readonly string[]): readonly string[] {
+  const names = checkTags(given)
+  if (names.length <= mostTags) return names
+  throw new RangeError(
+    `tags: an entry may have at most ${mostTags} of them, received ${names.length}`,
+  )
 }
 
 const leaseNames = ['ttl', 'wait', 'attempts', 'onTimeout']
@@ -229,7 +294,8 @@ function applyLease(policy: Policy, lease: LeaseOptions): void {
     throw new TypeError(`lease: must be an object, received ${describeValue(lease)}`)
   }
   for (const name in lease)
-    if (!leaseNames.includes(name)) throw noOption(`lease.${name}`, 'a lease', leaseNames)
+    if (!leaseNames.includes(name))
+      throw noOption(`lease.${name}`, 'a lease', leaseNames, lease[name as keyof LeaseOptions])
   const { ttl, wait, attempts, onTimeout } = lease
   if (ttl !== undefined) policy.leaseMs = numberIn(short(ttl, 'lease.ttl'), 'lease.ttl', 100, 60e3)
   if (wait !== undefined) policy.waitMs = numberIn(short(wait, 'lease.wait'), 'lease.wait', 0, 60e3)

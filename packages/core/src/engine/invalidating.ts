@@ -66,8 +66,8 @@ export function createInvalidating(
   }
 
   return {
-    async invalidateTags(tags) {
-      checkTags(tags)
+    async invalidateTags(given) {
+      const tags = checkTags(given)
       return tags.length === 0 || run('tags', () => invalidation.invalidateTags(tags))
     },
     clear: (options) => run('clear', () => invalidation.clear(options), options?.deep),

@@ -1,5 +1,5 @@
 import { ttlMilliseconds, type Ttl } from '../entry/ttl.ts'
-import { checkTags, type Policy } from '../policy.ts'
+import { checkEntryTags, type Policy } from '../policy.ts'
 import type { Flight } from './single-flight.ts'
 
 /** What a loader is given. */
@@ -12,7 +12,7 @@ export interface LoadContext {
   readonly stale: unknown
   /** Gives this entry another time to live than the call or the cache says. */
   readonly setTtl: (ttl: Ttl) => void
-  /** Gives this entry other tags than the call says. */
+  /** Gives this entry other tags than the call says. At most 1,000. */
   readonly setTags: (tags: readonly string[]) => void
   /** Hands the value out without storing it. */
   readonly skip: () => void
@@ -47,7 +47,7 @@ export function createLoadRun(
       run.ttlMs = ttlMilliseconds(ttl)
     },
     setTags(tags) {
-      run.tags = checkTags(tags)
+      run.tags = checkEntryTags(tags)
     },
     skip() {
       run.skipped = true

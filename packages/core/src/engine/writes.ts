@@ -1,13 +1,7 @@
 import { isCorralError } from '@corral/connection'
 import { encodeValue } from '../entry/encode-value.ts'
 import type { Ttl } from '../entry/ttl.ts'
-import {
-  jittered,
-  staleMsOf,
-  type Policy,
-  type PolicyOptions,
-  type ResolveCall,
-} from '../policy.ts'
+import { jittered, staleMsOf, type Policy, type ResolveCall, type SetOptions } from '../policy.ts'
 import { requireArray } from '../require-array.ts'
 import type { TierWrite } from '../tiers/tier.ts'
 import { traceChannel, type CoreEvents } from '../trace.ts'
@@ -15,12 +9,6 @@ import type { HeldLease } from './lease.ts'
 import { changing, type Parts } from './parts.ts'
 
 const sets = traceChannel('corral:core:set')
-
-/** Options of `set`. */
-export type SetOptions = Pick<
-  PolicyOptions,
-  'ttl' | 'jitter' | 'staleWhileRevalidate' | 'staleIfError' | 'tags'
->
 
 /** One entry of `setMany`. */
 export interface SetEntry extends SetOptions {

@@ -1,9 +1,8 @@
 import { describeValue } from '@corral/connection'
 import type { Load } from '../engine/load.ts'
-import type { SetOptions } from '../engine/writes.ts'
 import type { Ttl } from '../entry/ttl.ts'
 import type { Jsonify } from '../jsonify.ts'
-import type { GetOrSetOptions } from '../policy.ts'
+import type { GetOrSetOptions, SetOptions } from '../policy.ts'
 import { resolveLoadingOptions, type LoadingOptions } from './loading-options.ts'
 
 /** One kind of value of a cache, by id, that knows how to bring what is missing. */

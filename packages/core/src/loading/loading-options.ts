@@ -1,5 +1,5 @@
 import { describeValue, toShortMilliseconds, type Duration } from '@corral/connection'
-import { cachePolicy, createResolveCall, type GetOrSetOptions } from '../policy.ts'
+import { cachePolicy, checkEntryTags, createResolveCall, type GetOrSetOptions } from '../policy.ts'
 
 /** What a loader of a {@link LoadingCache} is given. */
 export interface LoadingContext {
@@ -115,7 +115,11 @@ export function resolveLoadingOptions<T>(options: LoadingOptions<T>): ResolvedLo
   }
   if (sanitize !== 'encode' && sanitize !== 'replace') mustBeFunction('sanitize', sanitize)
   if (typeof verbose !== 'boolean') mustBeFunction('verbose', verbose)
-  const callOptions = { ...calls, ...waiting(grace, tries) }
+  const callOptions = {
+    ...calls,
+    ...(calls.tags !== undefined && { tags: checkEntryTags(calls.tags) }),
+    ...waiting(grace, tries),
+  }
   // Every call will be checked again, but a wrong option shall throw where it is written.
   checkCall(callOptions)
   return {

@@ -1,10 +1,9 @@
 import { createKeyspace, describeValue, type ConnectionHealth } from '@corral/connection'
 import type { Cache } from '../../cache.ts'
 import type { Load } from '../../engine/load.ts'
-import type { SetOptions } from '../../engine/writes.ts'
 import { ttlMilliseconds, type Ttl } from '../../entry/ttl.ts'
 import type { Jsonify } from '../../jsonify.ts'
-import type { GetOrSetOptions } from '../../policy.ts'
+import type { GetOrSetOptions, SetOptions } from '../../policy.ts'
 import type { CacheStats } from '../../stats.ts'
 import { closeDefaultCache, isOpen, openDefaultCache, type DefaultsOptions } from './defaults.ts'
 

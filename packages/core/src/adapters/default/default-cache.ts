@@ -1,8 +1,7 @@
 import type { Load } from '../../engine/load.ts'
-import type { SetOptions } from '../../engine/writes.ts'
 import type { Ttl } from '../../entry/ttl.ts'
 import type { Jsonify } from '../../jsonify.ts'
-import type { GetOrSetOptions } from '../../policy.ts'
+import type { GetOrSetOptions, SetOptions } from '../../policy.ts'
 import { CacheManager } from './cache-manager.ts'
 
 /** The default cache. Nothing is opened before its first call. */
