@@ -29,6 +29,7 @@ export type {
   ProxiedCommand,
   ProxyStats,
 } from './proxy/start-proxy.ts'
+export { replaceSection } from './written-section.ts'
 export { recordTrace } from './trace-recorder.ts'
 export type { TraceEvent, TraceRecorder } from './trace-recorder.ts'
 export { runWorker } from './workers/run-worker.ts'

@@ -1,5 +1,4 @@
-import { monitor, spawnWorkers, waitFor } from '@corral/testing'
-import { Redis } from 'ioredis'
+import { monitor, openRawConnection, spawnWorkers, waitFor } from '@corral/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createFlags, type Flags } from '../../src/index.ts'
 import { type Bed, makeBed, type Mode } from '../sessions/bed.ts'
@@ -171,7 +170,7 @@ describe('flags when Redis', () => {
         await bed.server.command('ACL', 'SETUSER', 'default', '-client|tracking')
       }
       const flags = createFlags({ connection: bed.connection, namespace: 'app' })
-      const byHand = new Redis(bed.server.port, bed.server.host)
+      const byHand = await openRawConnection(bed.server)
       try {
         await flags.ready()
         await bed.connection.signals.whenOn(5_000).catch(() => undefined)
@@ -179,20 +178,22 @@ describe('flags when Redis', () => {
         await elsewhere.set('a', 'before')
         await waitFor(() => flags.value('a', '') === 'before', { timeout: 4_000 })
         elsewhere.close()
-        // Both in one write to the server: nobody can be listening again in between.
-        await byHand
-          .pipeline()
-          .call('CLIENT', 'KILL', 'TYPE', 'pubsub')
-          .hset('corral:flag:{app}', 'a', '"after"')
-          .exec()
+        // Both in one step of the server: nobody can be listening again in between.
+        await Promise.all([
+          byHand.send('MULTI'),
+          byHand.send('CLIENT', 'KILL', 'TYPE', 'pubsub'),
+          byHand.send('HSET', 'corral:flag:{app}', 'a', '"after"'),
+          byHand.send('EXEC'),
+        ])
         // Sooner than the copy would be read anew without being told.
         await waitFor(() => flags.value('a', '') === 'after' && flags.state === 'ready', {
           timeout: 4_000,
         })
         expect(flags.evaluate('a', '').reason).toBe('STATIC')
       } finally {
-        byHand.disconnect()
+        byHand.close()
         flags.close()
+        await bed.server.command('ACL', 'LOG', 'RESET') // what was forbidden here was asked for
         await bed.stop()
       }
     },

@@ -92,7 +92,7 @@ describe.each(drivers)('$name', (driver) => {
           () => connection.script(echo, ['own'], [value]),
           () => connection.scriptEach(keep, 'hostile', [value]),
           () => connection.scriptMany(keep, ['hostile', 'own'], [value, 'w']),
-          () => connection.publish('channel', value),
+          () => connection.publish('corral:channel', value),
         ]) {
           expect(await refusal(call), String(call)).toBeInstanceOf(TypeError)
         }

@@ -55,7 +55,7 @@ describe.each(allDrivers)('a borrowed connection ($name)', ({ Redis, Queue, Work
     await first.read({ name: 'pttl', key: 'a' })
     await second.script(bump, ['n'], [])
     await first.delete('a')
-    await first.publish('channel', 'message')
+    await first.publish('corral:channel', 'message')
     for await (const page of first.scan('*')) expect(page).toBeInstanceOf(Array)
     await first.info()
     await first.health()

@@ -187,7 +187,8 @@ function modelSide(): Side {
   }
 }
 
-function realSide(redis: Redis): Side {
+function realSide(server: TestRedis, redis: Redis): Side {
+  const setMaxmemory = (bytes: string) => server.command('CONFIG', 'SET', 'maxmemory', bytes)
   return {
     lease: { token: 'none', at: 0 },
     stamp: 0,
@@ -199,13 +200,13 @@ function realSide(redis: Redis): Side {
     },
     ends: async (k) => (await redis.pttl(k)) >= 0,
     async put(k, what) {
-      await redis.config('SET', 'maxmemory', '0')
+      await setMaxmemory('0')
       await redis.del(k)
       if (what === '(list)') await redis.rpush(k, 'x')
       else if (what !== '(nothing)') await redis.set(k, what)
     },
     async full(on) {
-      await redis.config('SET', 'maxmemory', on ? '1' : '0')
+      await setMaxmemory(on ? '1' : '0')
     },
   }
 }
@@ -226,9 +227,9 @@ describe('the model and the Lua scripts', () => {
     let token = 0
     await fc.assert(
       fc.asyncProperty(fc.array(action, { minLength: 1, maxLength: 14 }), async (actions) => {
-        await redis.config('SET', 'maxmemory', '0')
-        await redis.flushall()
-        const sides = [modelSide(), realSide(redis)].map((side) => ({
+        await server.command('CONFIG', 'SET', 'maxmemory', '0')
+        await server.command('FLUSHALL')
+        const sides = [modelSide(), realSide(server, redis)].map((side) => ({
           side,
           normalise: createNormaliser(),
         }))

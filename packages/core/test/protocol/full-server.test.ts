@@ -12,6 +12,7 @@ import {
   lease,
   increment,
   LEASE,
+  setMaxmemory,
 } from './script-fixture.ts'
 import {
   expireScript,
@@ -24,7 +25,7 @@ import {
 
 describe('a full server', () => {
   const fill = async (on = true): Promise<void> => {
-    await redis.config('SET', 'maxmemory', on ? '1' : '0')
+    await setMaxmemory(on ? '1' : '0')
   }
 
   test('stores nothing, says so, and goes on deleting and stamping', async () => {
@@ -78,7 +79,7 @@ describe('a full server', () => {
       Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1])
     // The limit lies 3 MB above what is used now; 400 calls offer 8 MB.
     const limit = (await used()) + 3_000_000
-    await redis.config('SET', 'maxmemory', String(limit))
+    await setMaxmemory(String(limit))
     let refused = 0
     for (let i = 0; i < 400; i++) {
       const outcomes = await write(

@@ -24,8 +24,18 @@ describe('an account with no more rights than the scripts need', () => {
       )
     const rights = [...commands, 'hello', 'info', 'ping'].map((name) => `+${name}`)
     const keysOf = ['~s::*', '~corral:*']
-    await redis.call('ACL', 'SETUSER', 'least', 'reset', 'on', '>pw', ...keysOf, '-@all', ...rights)
-    await redis.call('ACL', 'LOG', 'RESET')
+    await server.command(
+      'ACL',
+      'SETUSER',
+      'least',
+      'reset',
+      'on',
+      '>pw',
+      ...keysOf,
+      '-@all',
+      ...rights,
+    )
+    await server.command('ACL', 'LOG', 'RESET')
     const least = new Redis(server.url, {
       username: 'least',
       password: 'pw',
@@ -61,7 +71,7 @@ describe('an account with no more rights than the scripts need', () => {
       expect(await run(stampScript, { keys, deadline, ttlMs: 9000 })).toHaveLength(1)
       const sweep = { keys: ['s::new'], deadline, stamp: 9e15, skewUs: 0, prefix: 's::' }
       expect(await run(sweepScript, sweep)).toBe(1)
-      expect(await redis.call('ACL', 'LOG')).toEqual([])
+      expect(await server.command('ACL', 'LOG')).toEqual([])
     } finally {
       least.disconnect()
     }

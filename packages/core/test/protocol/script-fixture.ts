@@ -35,10 +35,17 @@ export function setDeadline(ms: number): void {
 }
 
 beforeEach(async () => {
-  await redis.config('SET', 'maxmemory', '0')
-  await redis.flushall()
+  await setMaxmemory('0')
+  await server.command('FLUSHALL')
   deadline = (await serverNow(redis)) + 60_000
 })
+
+export async function setMaxmemory(bytes: string): Promise<void> {
+  await server.command('CONFIG', 'SET', 'maxmemory', bytes)
+}
+export async function keysLike(pattern: string): Promise<string[]> {
+  return (await server.command('KEYS', pattern)) as string[]
+}
 
 export const tail = (value: unknown, more: object = {}): string =>
   encodeEntry({ redisKey: KEY, value, ...more }) as string

@@ -17,7 +17,6 @@ export async function launchCluster(
   password: string | undefined,
   started: (member: Member) => void,
 ): Promise<Member[]> {
-  const auth = password === undefined ? [] : [['masterauth', password]]
   const launched = await Promise.allSettled(
     Array.from({ length: NODES }, async (_, i) => {
       const server = await launchServer(
@@ -27,9 +26,8 @@ export async function launchCluster(
           port,
           kind: 'redis',
           directives: [
-            ...commonDirectives(port, backend.bind, backend.version),
+            ...commonDirectives(port, backend.bind, backend.version, password),
             ...clusterDirectives(),
-            ...auth,
           ],
           args,
         }),

@@ -1,6 +1,7 @@
 import { releasePort } from '../free-port.ts'
 import { openRawConnection } from '../resp/raw-connection.ts'
 import type { Reply } from '../resp/reply.ts'
+import { isLimitedRun, refusalsIn } from '../acl/limited-run.ts'
 import { startServer } from './launch-server.ts'
 import type { Server } from './server.ts'
 import type { NodeRef, RedisMode, RedisNode, RedisRole, TestRedis } from './test-redis.ts'
@@ -93,12 +94,23 @@ export async function createHandle(deployment: Deployment): Promise<TestRedis> {
     const auth = node.role === 'sentinel' ? undefined : password
     return commandTo({ host: node.host, port: node.port, password: auth }, args)
   }
-  const stop = (): Promise<void> => {
-    stopped ??= Promise.all(everybody.map((m) => m.server.remove())).then(() => {
-      for (const { node } of everybody) releasePort(node.port)
-    })
-    return stopped
+  const refused: string[] = []
+  /** Notes what a server refused so far. A dead one has no say. */
+  const collectRefusals = async (member: Member): Promise<void> => {
+    if (!isLimitedRun() || member.node.role === 'sentinel') return
+    await member.server.resume().catch(() => undefined)
+    const target = { ...addressOf(member), timeout: 500 }
+    const log = await commandTo(target, ['ACL', 'LOG', 1_000]).catch(() => null)
+    refused.push(...refusalsIn(log))
   }
+  const end = async (): Promise<void> => {
+    await Promise.all(members.map(collectRefusals))
+    await Promise.all(everybody.map((m) => m.server.remove()))
+    for (const { node } of everybody) releasePort(node.port)
+    if (refused.length > 0)
+      throw new Error(`the least account does not allow: ${[...new Set(refused)].join('; ')}`)
+  }
+  const stop = (): Promise<void> => (stopped ??= end())
   const { host, port } = first.node
 
   return {
@@ -116,8 +128,14 @@ export async function createHandle(deployment: Deployment): Promise<TestRedis> {
     ...(deployment.cli === undefined ? {} : { cli: deployment.cli }),
     pause: async (node) => find(node).server.pause(),
     resume: async (node) => find(node).server.resume(),
-    kill: async (node) => find(node).server.kill(),
-    restart: async (node, options) => startServer(find(node).server, options),
+    async kill(node) {
+      await collectRefusals(find(node))
+      await find(node).server.kill()
+    },
+    async restart(node, options) {
+      await collectRefusals(find(node))
+      await startServer(find(node).server, options)
+    },
     failover: async (node) => (await deployment.failover(find(node))).node,
     command: async (...args) => send(firstMaster(), args),
     commandOn: async (node, ...args) => send(find(node), args),

@@ -1,3 +1,5 @@
+import { accountDirectives, sentinelAccountDirectives } from '../acl/limited-run.ts'
+
 type Directives = readonly (readonly string[])[]
 
 /**
@@ -8,6 +10,7 @@ export function commonDirectives(
   port: number,
   bind: string,
   version: string | undefined,
+  password: string | undefined,
 ): Directives {
   const debug = majorOf(version) >= 7 ? [['enable-debug-command', 'yes']] : []
   return [
@@ -20,6 +23,7 @@ export function commonDirectives(
     ['repl-diskless-sync-delay', '0'],
     ['repl-ping-replica-period', '1'],
     ...debug,
+    ...accountDirectives(password),
   ]
 }
 
@@ -43,6 +47,7 @@ export function sentinelDirectives(
   port: number,
   bind: string,
   master: { host: string; port: number },
+  password: string | undefined,
 ): Directives {
   return [
     ['port', String(port)],
@@ -52,6 +57,7 @@ export function sentinelDirectives(
     ['sentinel', 'down-after-milliseconds', MASTER_NAME, '1000'],
     ['sentinel', 'failover-timeout', MASTER_NAME, '5000'],
     ['sentinel', 'parallel-syncs', MASTER_NAME, '1'],
+    ...sentinelAccountDirectives(MASTER_NAME, password),
   ]
 }
 

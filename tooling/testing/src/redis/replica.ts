@@ -12,13 +12,12 @@ export async function launchPair(
   started: (member: Member) => void,
 ): Promise<[master: Member, replica: Member]> {
   const { version } = backend
-  const auth = password === undefined ? [] : [['masterauth', password]]
   const master = createMember(
     await launchServer(backend, (port) => ({
       name: 'master',
       port,
       kind: 'redis',
-      directives: [...commonDirectives(port, backend.bind, version), ...auth],
+      directives: commonDirectives(port, backend.bind, version, password),
       args,
     })),
     'master',
@@ -30,9 +29,8 @@ export async function launchPair(
       port,
       kind: 'redis',
       directives: [
-        ...commonDirectives(port, backend.bind, version),
+        ...commonDirectives(port, backend.bind, version, password),
         ...replicaDirectives(master.node),
-        ...auth,
       ],
       args,
     })),

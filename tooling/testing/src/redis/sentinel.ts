@@ -21,10 +21,7 @@ export async function launchSentinels(
       name: `sentinel-${i}`,
       port,
       kind: 'sentinel',
-      directives: [
-        ...sentinelDirectives(port, backend.bind, master.node),
-        ...(password === undefined ? [] : [['sentinel', 'auth-pass', MASTER_NAME, password]]),
-      ],
+      directives: sentinelDirectives(port, backend.bind, master.node, password),
       args: [],
     }))
     const member = createMember(server, 'sentinel')

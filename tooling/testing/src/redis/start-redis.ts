@@ -1,4 +1,5 @@
 import { releasePort } from '../free-port.ts'
+import { isLimitedRun } from '../acl/limited-run.ts'
 import { attachToRedis } from './external-redis.ts'
 import { createHandle, createMember, type Member } from './deployment.ts'
 import { launchCluster } from './cluster.ts'
@@ -28,7 +29,7 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<TestR
   const external = process.env['TEST_REDIS_URL']
   const takesExternal =
     mode === 'standalone' && args.length === 0 && !options.prefer && !options.version
-  if (external && takesExternal) return attachToRedis(external)
+  if (external && takesExternal && !isLimitedRun()) return attachToRedis(external)
 
   const backend = await findBackend(options, sourcesFor(mode))
   const started: Member[] = []
@@ -78,7 +79,7 @@ async function launch(
     name: 'redis',
     port,
     kind: 'redis',
-    directives: commonDirectives(port, backend.bind, backend.version),
+    directives: commonDirectives(port, backend.bind, backend.version, password),
     args,
   }))
   const member = createMember(server, 'master')

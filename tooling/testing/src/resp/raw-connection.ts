@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net'
+import { harnessUser, isLimitedRun } from '../acl/limited-run.ts'
 import { createReplyParser, RedisReplyError, type ParsedReply, type Reply } from './reply.ts'
 
 export interface RawConnectionOptions {
@@ -71,10 +72,11 @@ export async function openRawConnection(options: RawConnectionOptions): Promise<
     return reply as Reply
   }
 
-  if (options.password !== undefined) {
-    const user = options.username ? [options.username] : []
+  const { username, password } = isLimitedRun() && !options.username ? harnessUser : options
+  if (password !== undefined) {
+    const user = username ? [username] : []
     try {
-      await send('AUTH', ...user, options.password)
+      await send('AUTH', ...user, password)
     } catch (error) {
       fail(error as Error)
       throw error

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { openRawConnection } from '@corral/testing'
 import type { Cluster, Redis } from 'ioredis'
 import { refreshLeaseKey } from '../../../src/protocol/index.ts'
 import type { Script } from '../protocol.ts'
@@ -57,9 +58,16 @@ async function clean(
   keys: readonly string[],
   tags: readonly string[],
 ): Promise<void> {
-  await everyMaster(redis, (node) => node.config('SET', 'maxmemory', '0'))
+  await everyMaster(redis, (node) => setMaxmemory(node, '0'))
   for (const key of [...keys, ...keys.map(refreshLeaseKey), ...stampKeys(tags)])
     await redis.del(key)
+}
+
+async function setMaxmemory({ options }: Redis, bytes: string): Promise<void> {
+  const { host = '127.0.0.1', port = 6379 } = options
+  const raw = await openRawConnection({ host, port })
+  await raw.send('CONFIG', 'SET', 'maxmemory', bytes)
+  raw.close()
 }
 
 export async function everyMaster<T>(
@@ -96,7 +104,7 @@ export async function execute(
       await redis.del(command.key)
       return redis.rpush(command.key, 'x')
     case 'memory':
-      return everyMaster(redis, (node) => node.config('SET', 'maxmemory', command.full ? '1' : '0'))
+      return everyMaster(redis, (node) => setMaxmemory(node, command.full ? '1' : '0'))
     case 'load':
       return ledger.load(command.key)
     case 'change':
