@@ -13,12 +13,22 @@ export interface ClearOptions {
   readonly wait?: boolean
 }
 
-/** What takes more than one entry away, from Redis or from memory. */
-export interface Invalidation {
+/** The half of a cache that takes more than one entry away. */
+export interface Invalidating {
   readonly invalidateTags: (tags: readonly string[]) => Promise<boolean>
   readonly clear: (options?: ClearOptions) => Promise<boolean>
   readonly deletePattern: (pattern: string) => Promise<number>
   readonly keys: (pattern?: string) => AsyncIterable<string>
+}
+
+/** The same on Redis or memory, which also says whether all that matches a pattern is known to be gone. */
+export interface Invalidation extends Omit<Invalidating, 'deletePattern'> {
+  readonly deletePattern: (pattern: string) => Promise<PatternRemoval>
+}
+
+export interface PatternRemoval {
+  readonly removed: number
+  readonly acknowledged: boolean
 }
 
 /**
@@ -30,7 +40,7 @@ export function createInvalidating(
   parts: Parts,
   below: () => Iterable<Parts>,
   invalidation: Invalidation,
-): Invalidation {
+): Invalidating {
   const { source, namespace, clock } = parts
 
   function changingAll(deep: boolean): void {
@@ -46,6 +56,7 @@ export function createInvalidating(
   async function run<T>(
     kind: CoreEvents['corral:core:invalidate']['kind'],
     work: () => Promise<T>,
+    isAcknowledged: (result: T) => boolean,
     deep = false,
   ): Promise<T> {
     const started = clock.now()
@@ -54,7 +65,7 @@ export function createInvalidating(
     changingAll(deep)
     try {
       const result = await work()
-      acknowledged = result !== false
+      acknowledged = isAcknowledged(result)
       return result
     } finally {
       changingAll(deep)
@@ -68,10 +79,17 @@ export function createInvalidating(
   return {
     async invalidateTags(given) {
       const tags = checkTags(given)
-      return tags.length === 0 || run('tags', () => invalidation.invalidateTags(tags))
+      return tags.length === 0 || run('tags', () => invalidation.invalidateTags(tags), Boolean)
     },
-    clear: (options) => run('clear', () => invalidation.clear(options), options?.deep),
-    deletePattern: (pattern) => run('pattern', () => invalidation.deletePattern(pattern)),
+    clear: (options) => run('clear', () => invalidation.clear(options), Boolean, options?.deep),
+    async deletePattern(pattern) {
+      const removal = await run(
+        'pattern',
+        () => invalidation.deletePattern(pattern),
+        ({ acknowledged }) => acknowledged,
+      )
+      return removal.removed
+    },
     keys: (pattern) => invalidation.keys(pattern),
   }
 }

@@ -26,8 +26,10 @@ export interface Invalidation {
   invalidateTags(tags: readonly string[]): Promise<boolean>
   /** In force when it resolves; the memory is freed behind it. False as above. */
   clear(options?: ClearOptions): Promise<boolean>
-  /** How many entries went; what could not be reached is remembered. */
-  deletePattern(pattern: string): Promise<number>
+  /** How many entries went; what could not be reached is remembered, and then it is not acknowledged. */
+  deletePattern(
+    pattern: string,
+  ): Promise<{ readonly removed: number; readonly acknowledged: boolean }>
   keys(pattern?: string): AsyncIterable<string>
   close(): Promise<void>
 }
@@ -79,7 +81,7 @@ export function createInvalidation(deps: InvalidationDeps): Invalidation {
     return true
   }
 
-  async function removeMatching(text: string): Promise<number> {
+  const removeMatching: Invalidation['deletePattern'] = async (text) => {
     const pattern = compilePattern(keyspace, text)
     const matches = (redisKey: string): boolean => pattern.match(redisKey) !== 'no'
     near?.dropMatching(matches)
@@ -89,7 +91,7 @@ export function createInvalidation(deps: InvalidationDeps): Invalidation {
       journal.addPattern(text)
       onFailure('deletePattern', error)
     }
-    return removed
+    return { removed, acknowledged: error === undefined }
   }
 
   return {

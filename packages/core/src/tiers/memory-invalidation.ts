@@ -6,7 +6,9 @@ import type { MemoryTier } from './memory-tier.ts'
 export interface MemoryInvalidation {
   readonly invalidateTags: (tags: readonly string[]) => Promise<boolean>
   readonly clear: (options?: { readonly deep?: boolean }) => Promise<boolean>
-  readonly deletePattern: (pattern: string) => Promise<number>
+  readonly deletePattern: (
+    pattern: string,
+  ) => Promise<{ readonly removed: number; readonly acknowledged: true }>
   readonly keys: (pattern?: string) => AsyncIterable<string>
 }
 
@@ -33,12 +35,12 @@ export function createMemoryInvalidation(
       return true
     },
     async deletePattern(pattern) {
-      let gone = 0
+      let removed = 0
       for (const redisKey of matching(pattern)) {
-        if (tier.isEntry(redisKey)) gone++
+        if (tier.isEntry(redisKey)) removed++
         await tier.delete(redisKey)
       }
-      return gone
+      return { removed, acknowledged: true }
     },
     async *keys(pattern = '*') {
       for (const redisKey of matching(pattern)) {

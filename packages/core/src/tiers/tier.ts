@@ -3,8 +3,8 @@ import type { IncrementReply, IncrementRequest } from '../protocol/increment-scr
 import type { LeaseReply } from '../protocol/lease-script.ts'
 import type { RefreshReply } from '../protocol/refresh-script.ts'
 
-/** Told of a part of a bulk call that failed. Left out: the whole call rejects. */
-export type OnPartialFailure = (error: CorralError) => void
+/** Told of a part of a bulk call that failed, and of what keys where that is known. Left out: the whole call rejects. */
+export type OnPartialFailure = (error: CorralError, redisKeys?: readonly string[]) => void
 
 /** One entry on its way into a tier. */
 export interface TierWrite {

@@ -57,6 +57,22 @@ describe('while Redis is away', () => {
     }
   })
 
+  it.each([
+    ['tags', () => cache.invalidateTags(['t'])],
+    ['clear', () => cache.clear()],
+    ['pattern', () => cache.deletePattern('k*')],
+  ] as const)('listeners hear that %s were not acknowledged', async (kind, invalidate) => {
+    using trace = recordTrace(['invalidate'], 'corral:core:')
+    await invalidate()
+    cache.connection?.reset()
+    await waitFor(() => cache.connection?.available === true)
+    await invalidate()
+    expect(trace.of('invalidate')).toMatchObject([
+      { kind, acknowledged: false },
+      { kind, acknowledged: true },
+    ])
+  })
+
   it('outageBuffer: false loads each time', async () => {
     const bare = createCache({ connection: client, namespace: 'bare:v1', outageBuffer: false })
     const load = vi.fn(() => 1)

@@ -63,8 +63,8 @@ test('a pattern finds and removes keys on every node', async () => {
   const listed: string[] = []
   for await (const key of invalidation.keys('user:1?')) listed.push(key)
   expect(listed.length).toBe(10)
-  expect(await invalidation.deletePattern('user:1*')).toBe(111)
-  expect(await invalidation.deletePattern('user')).toBe(389)
+  expect((await invalidation.deletePattern('user:1*')).removed).toBe(111)
+  expect((await invalidation.deletePattern('user')).removed).toBe(389)
   expect(await count()).toBe(0)
 })
 
