@@ -1,12 +1,28 @@
 import { createHmac } from 'node:crypto'
 import { shareConnection, type Connection } from '@corral/connection'
 import { createCache, type Cache } from '@corral/core'
-import { Redis } from 'ioredis'
+import { Cluster, Redis } from 'ioredis'
+import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis5'
 import { createAuthCache, type AuthCache, type AuthCacheOptions } from '../src/index.ts'
+
+/** The majors of ioredis that we are used with. */
+export const majors = [6, 5] as const
+export type Major = (typeof majors)[number]
+
+interface Clients {
+  readonly Redis: typeof Redis
+  readonly Cluster: typeof Cluster
+}
+
+/** What is used here they have in common; their types differ elsewhere. */
+export const clients: Readonly<Record<Major, Clients>> = {
+  6: { Redis, Cluster },
+  5: { Redis: Redis5, Cluster: Cluster5 } as unknown as Clients,
+}
 
 /** A service process, as far as Redis can tell. */
 export interface Side {
-  readonly client: Redis
+  readonly client: Redis | Cluster
   readonly connection: Connection
   readonly cache: Cache
   readonly auth: AuthCache
@@ -18,12 +34,22 @@ export function openSide(
   target: { readonly host: string; readonly port: number },
   options: Omit<AuthCacheOptions, 'cache'> = {},
   deadline: '5s' | '200ms' = '5s',
+  major: Major = 6,
 ): Side {
-  const client = new Redis(target.port, target.host, {
+  const client = new clients[major].Redis(target.port, target.host, {
     maxRetriesPerRequest: null,
     retryStrategy: () => 50,
     socketTimeout: 15_000,
   })
+  return sideOn(client, options, deadline)
+}
+
+/** @param client ends with the side */
+export function sideOn(
+  client: Redis | Cluster,
+  options: Omit<AuthCacheOptions, 'cache'> = {},
+  deadline: '5s' | '200ms' = '5s',
+): Side {
   client.on('error', () => {})
   const connection = shareConnection(client, { deadline, onWarning: () => {} })
   const cache = createCache({ connection, namespace: 'app' })

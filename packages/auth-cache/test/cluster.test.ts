@@ -1,10 +1,9 @@
 import { shareConnection } from '@corral/connection'
 import { createCache } from '@corral/core'
 import { startRedis, waitFor, type TestRedis } from '@corral/testing'
-import { Cluster } from 'ioredis'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createAuthCache, type AuthCache } from '../src/index.ts'
-import { codeOf, source } from './bed.ts'
+import { clients, codeOf, majors, source, type Major } from './bed.ts'
 
 let server: TestRedis
 const ends: (() => Promise<void>)[] = []
@@ -17,8 +16,8 @@ afterAll(async () => {
   await server.stop()
 })
 
-async function open(near: boolean): Promise<AuthCache> {
-  const client = new Cluster([{ host: server.host, port: server.port }])
+async function open(near: boolean, major: Major): Promise<AuthCache> {
+  const client = new clients[major].Cluster([{ host: server.host, port: server.port }])
   client.on('error', () => {})
   const connection = shareConnection(client, { deadline: '5s', onWarning: () => {} })
   await waitFor(() => connection.set('warm', '1').then(() => true), { timeout: 30_000 })
@@ -34,34 +33,42 @@ async function open(near: boolean): Promise<AuthCache> {
   return auth
 }
 
-it('holds on a cluster, where records and stamps lie on several servers', async () => {
-  const [one, two, near] = [await open(false), await open(false), await open(true)]
-  const db = source((token) => token.split('-')[0])
-  const users = Array.from({ length: 12 }, (_, i) => `u${i}`)
-  for (const user of users) {
-    for (const auth of [one, two, near, near]) {
-      for (const n of [1, 2]) await auth.authenticate(`${user}-${n}`, db.verify)
+it.each(majors)(
+  'holds on a cluster of several servers, ioredis %s',
+  async (major) => {
+    const [one, two, near] = [
+      await open(false, major),
+      await open(false, major),
+      await open(true, major),
+    ]
+    const db = source((token) => token.split('-')[0])
+    const users = Array.from({ length: 12 }, (_, i) => `u${major}${i}`)
+    for (const user of users) {
+      for (const auth of [one, two, near, near]) {
+        for (const n of [1, 2]) await auth.authenticate(`${user}-${n}`, db.verify)
+      }
     }
-  }
-  expect(db.calls).toBe(2 * users.length)
-  for (const user of users) {
-    await one.revokeToken(`${user}-1`)
-    expect(await codeOf(two.authenticate(`${user}-1`, db.verify))).toBe('TOKEN_REVOKED')
-    expect(await codeOf(two.authenticate(`${user}-2`, db.verify))).toBe('resolved')
-    const held = db.hold()
-    const call = codeOf(two.authenticate(`${user}-3`, db.verify))
-    const release = await held
-    await one.revokeUser(user)
-    release()
-    expect(await call).toBe('TOKEN_REVOKED')
-    expect(await codeOf(two.authenticate(`${user}-2`, db.verify))).toBe('TOKEN_REVOKED')
-    await waitFor(
-      async () => (await codeOf(near.authenticate(`${user}-2`, db.verify))) === 'TOKEN_REVOKED',
-    )
-    expect(await codeOf(two.authenticate(`${user}-4`, db.verify))).toBe('resolved')
-  }
-  await one.revokeAll()
-  for (const user of users) {
-    expect(await codeOf(two.authenticate(`${user}-4`, db.verify))).toBe('TOKEN_REVOKED')
-  }
-}, 120_000)
+    expect(db.calls).toBe(2 * users.length)
+    for (const user of users) {
+      await one.revokeToken(`${user}-1`)
+      expect(await codeOf(two.authenticate(`${user}-1`, db.verify))).toBe('TOKEN_REVOKED')
+      expect(await codeOf(two.authenticate(`${user}-2`, db.verify))).toBe('resolved')
+      const held = db.hold()
+      const call = codeOf(two.authenticate(`${user}-3`, db.verify))
+      const release = await held
+      await one.revokeUser(user)
+      release()
+      expect(await call).toBe('TOKEN_REVOKED')
+      expect(await codeOf(two.authenticate(`${user}-2`, db.verify))).toBe('TOKEN_REVOKED')
+      await waitFor(
+        async () => (await codeOf(near.authenticate(`${user}-2`, db.verify))) === 'TOKEN_REVOKED',
+      )
+      expect(await codeOf(two.authenticate(`${user}-4`, db.verify))).toBe('resolved')
+    }
+    await one.revokeAll()
+    for (const user of users) {
+      expect(await codeOf(two.authenticate(`${user}-4`, db.verify))).toBe('TOKEN_REVOKED')
+    }
+  },
+  120_000,
+)

@@ -1,7 +1,7 @@
 import { monitor, startProxy, startRedis, waitFor, type TestRedis } from '@corral/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { AuthCacheOptions } from '../src/index.ts'
-import { codeOf, jwt, openSide, source, type Side } from './bed.ts'
+import { codeOf, jwt, majors, openSide, source, type Major, type Side } from './bed.ts'
 
 let server: TestRedis
 let sides: Side[] = []
@@ -16,14 +16,17 @@ afterEach(async () => {
   sides = []
 })
 
-function side(options: Omit<AuthCacheOptions, 'cache'> = {}): Side {
-  const made = openSide(server, options)
+function side(options: Omit<AuthCacheOptions, 'cache'> = {}, major: Major = 6): Side {
+  const made = openSide(server, options, '5s', major)
   sides.push(made)
   return made
 }
 
-async function nearSide(options: Omit<AuthCacheOptions, 'cache'> = {}): Promise<Side> {
-  const made = side({ near: { maxEntries: 1_000 }, ...options })
+async function nearSide(
+  options: Omit<AuthCacheOptions, 'cache'> = {},
+  major: Major = 6,
+): Promise<Side> {
+  const made = side({ near: { maxEntries: 1_000 }, ...options }, major)
   await made.connection.signals.whenOn(10_000)
   return made
 }
@@ -33,7 +36,9 @@ const kinds = ['token', 'user', 'all'] as const
 const places = ['the same process', 'another process'] as const
 const tiers = ['near: false', 'near'] as const
 const cases = kinds.flatMap((kind) =>
-  places.flatMap((place) => tiers.map((tier) => ({ kind, place, tier }))),
+  places.flatMap((place) =>
+    tiers.flatMap((tier) => majors.map((major) => ({ kind, place, tier, major }))),
+  ),
 )
 
 async function revoke({ auth }: Side, kind: (typeof kinds)[number], token: string): Promise<void> {
@@ -42,11 +47,13 @@ async function revoke({ auth }: Side, kind: (typeof kinds)[number], token: strin
   else await auth.revokeAll()
 }
 
-describe.each(cases)('$kind revoked by $place, $tier', ({ kind, place, tier }) => {
+describe.each(cases)('$kind revoked by $place, $tier, ioredis $major', (each) => {
+  const { kind, place, tier, major } = each
+
   async function pair(options: Omit<AuthCacheOptions, 'cache'> = {}): Promise<[Side, Side]> {
-    const make = tier === 'near' ? nearSide : async (given = options) => side(given)
-    const one = await make(options)
-    return [one, place === 'the same process' ? one : await make(options)]
+    const make = tier === 'near' ? nearSide : async (given = options) => side(given, major)
+    const one = await make(options, major)
+    return [one, place === 'the same process' ? one : await make(options, major)]
   }
 
   it('while it is verified for the first time: neither those who wait get it, nor who asks later', async () => {
@@ -68,7 +75,7 @@ describe.each(cases)('$kind revoked by $place, $tier', ({ kind, place, tier }) =
 
   it('while a third process waits for what the verifier says', async () => {
     const [one, two] = await pair()
-    const third = side()
+    const third = side({}, major)
     const db = source()
     const held = db.hold()
     const loading = codeOf(one.auth.authenticate('t', db.verify))
@@ -281,12 +288,12 @@ describe('a revoked token', () => {
   })
 })
 
-describe('an outage', () => {
+describe.each(majors)('an outage, ioredis %s', (major) => {
   it('is told when a revocation is not acknowledged; here it holds, elsewhere once Redis is back', async () => {
     const proxy = await startProxy({ target: server })
-    const cut = openSide(proxy, {}, '200ms')
+    const cut = openSide(proxy, {}, '200ms', major)
     sides.push(cut)
-    const other = side()
+    const other = side({}, major)
     const db = source((token) => (token.startsWith('bob') ? 'bob' : 'ada'))
     for (const token of ['t', 'ada-1', 'bob-1']) await cut.auth.authenticate(token, db.verify)
     await cut.auth.set('bob', { user: 'bob', userTenants: [] })
@@ -328,10 +335,10 @@ describe('an outage', () => {
     'serves nothing from copies, %s: the verifier is asked, once at a time',
     async (tier) => {
       const proxy = await startProxy({ target: server })
-      const cut = openSide(proxy, tier === 'near' ? { near: {} } : {}, '200ms')
+      const cut = openSide(proxy, tier === 'near' ? { near: {} } : {}, '200ms', major)
       sides.push(cut)
       if (tier === 'near') await cut.connection.signals.whenOn(10_000)
-      const other = side()
+      const other = side({}, major)
       const revoked = new Set<string>()
       const db = source((token) => (revoked.has(token) ? undefined : 'ada'))
       for (let i = 0; i < 3; i++) await cut.auth.authenticate('t', db.verify)
@@ -370,7 +377,7 @@ describe('an outage', () => {
   )
 
   it('refuses when told to, and never asks the verifier then', async () => {
-    const { auth, connection } = side({ onUnavailable: 'refuse' })
+    const { auth, connection } = side({ onUnavailable: 'refuse' }, major)
     const db = source()
     await auth.authenticate('t', db.verify)
     connection.isolate()
@@ -387,8 +394,8 @@ describe('an outage', () => {
   })
 
   it('that ends while the verifier is asked: a revocation of the meantime counts', async () => {
-    const cut = side()
-    const other = side()
+    const cut = side({}, major)
+    const other = side({}, major)
     const db = source()
     cut.connection.isolate()
     const held = db.hold()
@@ -401,7 +408,7 @@ describe('an outage', () => {
   })
 
   it('that begins while the verifier is asked: nothing is stored, and this process knows its own revocations', async () => {
-    const cut = side()
+    const cut = side({}, major)
     const db = source()
     const held = db.hold()
     const call = codeOf(cut.auth.authenticate('t', db.verify))
