@@ -41,7 +41,7 @@ export type {
 } from './flags/flag-definition.ts'
 export type { FlagState } from './flags/flag-mirror.ts'
 export { createFlags, type FlagListener, type Flags } from './flags/flags.ts'
-export type { Bulk, BulkResult, WarmCacheEntry } from './bulk/bulk.ts'
+export type { Bulk, BulkResult, BulkValues, WarmCacheEntry } from './bulk/bulk.ts'
 export { type CacheClient, createCacheClient } from './client.ts'
 export type { Memoize, Memoized } from './memoize/memoize.ts'
 export type { MemoizeOptions } from './memoize/options.ts'

@@ -26,8 +26,15 @@ export interface Cache extends Counting, Structures, StatsSource<Counters> {
   readonly connection: Connection | undefined
   /** The value at `key`, or `undefined`. */
   get<T = unknown>(key: string): Promise<T | undefined>
-  /** The values of many keys, in their order. */
-  getMany<T = unknown>(keys: readonly string[]): Promise<(T | undefined)[]>
+  /**
+   * The values of many keys, in their order.
+   *
+   * @param onUnavailable told which keys Redis could not answer for: they may not be missing at all
+   */
+  getMany<T = unknown>(
+    keys: readonly string[],
+    onUnavailable?: (keys: readonly string[]) => void,
+  ): Promise<(T | undefined)[]>
   /** The value at `key` if this process has a fresh copy (`near`); asks nobody, makes no promise. */
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- as `get`: the caller knows
   peek<T = unknown>(key: string): T | undefined

@@ -10,6 +10,12 @@ export interface BulkResult {
   readonly failed: readonly string[]
 }
 
+/** Many values in the order of their keys, `undefined` for a miss. */
+export type BulkValues<T> = (T | undefined)[] & {
+  /** The keys that Redis could not answer for: not known to be missing. Not enumerable. */
+  readonly failed: readonly string[]
+}
+
 /** What brings a value, for when it is not there. */
 export interface WarmCacheEntry {
   readonly key: string
@@ -21,8 +27,21 @@ export interface WarmCacheEntry {
 export interface Bulk {
   /** Stores many values in chunks, each with its own ttl or the one given for all. */
   bulkSet(entries: readonly SetEntry[], ttl?: Ttl): Promise<BulkResult>
-  /** The values in the order of the keys, `undefined` for a miss. */
-  bulkGet<T = unknown>(keys: readonly string[]): Promise<(T | undefined)[]>
+  /**
+   * The values in the order of the keys, read in chunks; what no chunk could bring is in `failed`.
+   *
+   * @example
+   * ```ts
+   * import type { CacheClient } from '@corral/client'
+   *
+   * async function names(client: CacheClient, keys: string[]) {
+   *   const users = await client.bulkGet<{ name: string }>(keys)
+   *   if (users.failed.length > 0) throw new Error(`${users.failed.length} users are out of reach`)
+   *   return users.map((user) => user?.name ?? 'nobody')
+   * }
+   * ```
+   */
+  bulkGet<T = unknown>(keys: readonly string[]): Promise<BulkValues<T>>
   bulkDelete(keys: readonly string[]): Promise<BulkResult>
   /** Fetches what is not there yet, few at once: `cache.warm` by another name. */
   warmCache(entries: readonly WarmCacheEntry[], options?: WarmOptions): Promise<WarmResult>
@@ -37,7 +56,11 @@ export function createBulk(cache: Cache): Bulk {
         stored,
       )
     },
-    bulkGet: (keys) => cache.getMany(keys),
+    async bulkGet<T>(keys: readonly string[]) {
+      let failed: readonly string[] = []
+      const values = await cache.getMany<T>(keys, (which) => (failed = which))
+      return Object.defineProperty(values, 'failed', { value: failed }) as BulkValues<T>
+    },
     async bulkDelete(keys) {
       return resultOf(keys, await cache.deleteMany(keys))
     },

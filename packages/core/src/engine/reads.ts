@@ -3,6 +3,7 @@ import type { NearEntry, Ticket } from '../near/near-tier.ts'
 import { entryIdentity, type DecodedEntry } from '../protocol/wire-entry.ts'
 import { requireArray } from '../require-array.ts'
 import { checkSchema, type StandardSchema } from '../schema/standard-schema.ts'
+import type { OnPartialFailure } from '../tiers/tier.ts'
 import type { Parts } from './parts.ts'
 
 /** What a key holds, for a call that goes on from there. */
@@ -15,10 +16,13 @@ export interface Found {
   readonly text: string | null
 }
 
+/** Told for which keys Redis could not answer. */
+type OnUnavailable = (keys: readonly string[]) => void
+
 /** The reading half of a cache. */
 export interface Reads {
   readonly get: (key: string) => Promise<unknown>
-  readonly getMany: (keys: readonly string[]) => Promise<unknown[]>
+  readonly getMany: (keys: readonly string[], onUnavailable?: OnUnavailable) => Promise<unknown[]>
   /** From this process's copies alone. */
   readonly peek: (key: string) => unknown
   readonly find: (
@@ -199,7 +203,10 @@ export function createReads(parts: Parts): Reads {
     }
   }
 
-  async function getMany(keys: readonly string[]): Promise<unknown[]> {
+  async function getMany(
+    keys: readonly string[],
+    onUnavailable?: OnUnavailable,
+  ): Promise<unknown[]> {
     requireArray(keys, 'keys')
     const redisKeys = keys.map((key) => keyspace.key(key))
     const values = new Array<unknown>(keys.length).fill(undefined)
@@ -216,7 +223,7 @@ export function createReads(parts: Parts): Reads {
         tally.nearHit(key, false, started)
       }
     })
-    if (places.length > 0) await getRest(keys, redisKeys, places, values)
+    if (places.length > 0) await getRest(keys, redisKeys, places, values, onUnavailable)
     return values
   }
 
@@ -225,15 +232,21 @@ export function createReads(parts: Parts): Reads {
     redisKeys: readonly string[],
     places: readonly number[],
     values: unknown[],
+    onUnavailable: OnUnavailable | undefined,
   ): Promise<void> {
     const started = tally.start()
     const wanted = places.map((place) => redisKeys[place] as string)
     const tickets =
       near && places.map((place) => near.ticket(redisKeys[place] as string, keys[place] as string))
     let found: readonly Found[]
+    let unanswered: Set<string> | undefined
     try {
-      const onPart = failures.degrade
-        ? (error: unknown): void => failures.note('get', error)
+      const onPart: OnPartialFailure | undefined = failures.degrade
+        ? (error, which = []) => {
+            failures.note('get', error)
+            unanswered ??= new Set()
+            for (const redisKey of which) unanswered.add(redisKey)
+          }
         : undefined
       const [texts] = await Promise.all([tier.getMany(wanted, onPart), stamps.learnBase()])
       const judged = texts.map((text, index) =>
@@ -245,10 +258,15 @@ export function createReads(parts: Parts): Reads {
       failures.absorb('get', error)
       found = wanted.map(() => unavailable)
     }
+    const failed: string[] = []
     found.forEach((one, index) => {
       const place = places[index] as number
-      values[place] = told(keys[place] as string, one, started)
+      const key = keys[place] as string
+      const judged = unanswered?.has(wanted[index] as string) ? unavailable : one
+      if (judged === unavailable) failed.push(key)
+      values[place] = told(key, judged, started)
     })
+    if (failed.length > 0) onUnavailable?.(failed)
   }
 
   async function ttl(key: string): Promise<number | undefined> {
