@@ -150,6 +150,8 @@ describe('PUT /api/users/:id', () => {
     [{ email: 'nobody' }],
     [{ id: 7 }],
     [{ name: '' }],
+    [{ name: 'a\u0000b' }],
+    [{ email: 'a\u0000@example.org' }],
   ])('refuses %o and changes nothing', async (payload) => {
     const before = (await get('/api/users/51')).json<object>()
     const response = await send('PUT', '/api/users/51', payload)

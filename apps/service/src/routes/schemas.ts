@@ -20,6 +20,10 @@ export const JobId = Type.String({ maxLength: 64, pattern: '^[A-Za-z_][A-Za-z0-9
 /** A user's number, in an address. */
 export const UserId = Type.String({ pattern: '^[1-9][0-9]{0,8}$' })
 
+/** What people write on one line: no control characters, one of which Postgres would not take. */
+export const Line = (maxLength: number) =>
+  Type.String({ minLength: 1, maxLength, pattern: '^[^\\u0000-\\u001F\\u007F]+$' })
+
 export const User = Type.Object({
   id: Type.Integer(),
   name: Type.String(),
@@ -33,8 +37,10 @@ export const User = Type.Object({
 /** What may be changed of a user; at least one of it. */
 export const UserChanges = Type.Object(
   {
-    name: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
-    email: Type.Optional(Type.String({ maxLength: 320, pattern: '^[^\\s@]+@[^\\s@]+$' })),
+    name: Type.Optional(Line(200)),
+    email: Type.Optional(
+      Type.String({ maxLength: 320, pattern: '^[^\\s@\\u0000-\\u001F]+@[^\\s@\\u0000-\\u001F]+$' }),
+    ),
     plan: Type.Optional(
       Type.Union([Type.Literal('free'), Type.Literal('team'), Type.Literal('business')]),
     ),

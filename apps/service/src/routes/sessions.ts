@@ -7,12 +7,13 @@ import { logOutEverywhere } from '../log-out-everywhere.ts'
 import { Problem } from '../plugins/problem.ts'
 import { createSessionCookie } from '../session-cookie.ts'
 import { userKey } from '../source.ts'
+import { Line } from './schemas.ts'
 
 const LoginBody = Type.Object(
   {
     userId: Type.Integer({ minimum: 1, maximum: 999_999_999 }),
     /** What the user is shown in the list of sessions. */
-    label: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+    label: Type.Optional(Line(100)),
   },
   { additionalProperties: false },
 )
