@@ -4,6 +4,7 @@ import type { Duration } from './duration.ts'
 import type { ConnectionHealth } from './health.ts'
 import type { EachScript, Script } from './script.ts'
 import type { Signals } from './signals/signals.ts'
+import type { SourceId } from './stats-source.ts'
 
 /** What one argument of a command may be; everything else is serialised before it comes here. */
 export type Argument = string | number | Buffer
@@ -47,6 +48,11 @@ export interface ReadCommand {
  * `CONNECTION_CLOSED` after `close()`.
  */
 export interface Connection {
+  /**
+   * Tells what is published of this connection from that of others; the same for all handles on one
+   * client. A client that came by a promise may turn out to be one that others share: read it anew.
+   */
+  readonly source: SourceId
   /** True for a Redis Cluster. */
   readonly isCluster: boolean
   readonly clock: Clock

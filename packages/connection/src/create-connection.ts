@@ -166,6 +166,9 @@ export function createConnection(lease: Lease): Connection {
 
   const connection: BrandedConnection = {
     [connectionBrand]: (given) => createConnection(lease.again(given)),
+    get source() {
+      return guard.source
+    },
     get isCluster() {
       return guard.isCluster
     },

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from './clock.ts'
 import type { ConnectionOptions, ConnectionWarning } from './connection.ts'
 import { describeValue, type Duration, toShortMilliseconds } from './duration.ts'
+import type { SourceId } from './stats-source.ts'
 
 /** Options checked and completed; nobody sees the raw ones after {@link resolveOptions}. */
 export interface ResolvedOptions {
@@ -17,6 +18,12 @@ export interface ResolvedOptions {
   readonly signals: boolean
   readonly clock: Clock
   readonly onWarning: (warning: ConnectionWarning) => void
+}
+
+/** What the parts of one guard know. */
+export interface GuardOptions extends ResolvedOptions {
+  /** Who it is in traces. */
+  readonly source: SourceId
 }
 
 const MiB = 1024 * 1024

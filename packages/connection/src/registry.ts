@@ -2,6 +2,7 @@ import { identityOf, type ResolvedClient } from './client/resolve-source.ts'
 import type { ConnectionOptions } from './connection.ts'
 import { createGuard, type Guard } from './guard/guard.ts'
 import { requireSameOptions, resolveOptions } from './options.ts'
+import type { SourceId } from './stats-source.ts'
 import { warner } from './warnings.ts'
 
 interface Entry {
@@ -43,9 +44,10 @@ export function leaseGuard(
     return takeHandle(shared)
   }
   const resolved = resolveOptions(options)
+  const source: SourceId = { kind: 'connection', name: 'redis' }
   const guard = createGuard(
     resolve(),
-    { ...resolved, onWarning: warner(resolved.onWarning) },
+    { ...resolved, source, onWarning: warner(source, resolved.onWarning) },
     (client) => peerOf(client),
   )
   const entry: Entry = { guard, identities: [identity], handles: 0 }

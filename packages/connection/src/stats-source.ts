@@ -6,12 +6,6 @@ export interface SourceId {
   readonly kind: 'cache' | 'locks' | 'connection'
   /** For people and labels: the namespace of a cache, say. Holds no secret. */
   readonly name: string
-  /**
-   * True: hits that were asked for in one tick and answered in one are told in one message, on
-   * `corral:core:hits`, and near hits by one in 64, on `corral:core:near-sample`, so that listening
-   * costs next to nothing. Left out: `corral:core:hit` is all there is.
-   */
-  readonly batches?: true
 }
 
 /**

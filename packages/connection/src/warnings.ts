@@ -2,6 +2,7 @@ import type { IoredisClient, IoredisCluster } from './client/ioredis-like.ts'
 import type { ConnectionWarning } from './connection.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { Server } from './router/router.ts'
+import type { SourceId } from './stats-source.ts'
 import { throwLater } from './throw-later.ts'
 import { traceChannel } from './trace.ts'
 
@@ -15,12 +16,15 @@ export interface ServerFacts {
 }
 
 /** Tells once per guard, and on the trace channel. */
-export function warner(onWarning: ResolvedOptions['onWarning']): ResolvedOptions['onWarning'] {
+export function warner(
+  source: SourceId,
+  onWarning: ResolvedOptions['onWarning'],
+): ResolvedOptions['onWarning'] {
   const told = new Set<string>()
   return (warning) => {
     if (told.has(warning.code)) return
     told.add(warning.code)
-    if (warningTrace.hasSubscribers) warningTrace.publish(warning)
+    if (warningTrace.hasSubscribers) warningTrace.publish({ source, ...warning })
     try {
       onWarning(warning)
     } catch (error) {

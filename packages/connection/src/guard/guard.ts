@@ -2,17 +2,20 @@ import { isCluster } from '../client/ioredis-like.ts'
 import type { ResolvedClient } from '../client/resolve-source.ts'
 import type { TimerHandle } from '../clock.ts'
 import { CorralError, isCorralError, unavailable } from '../errors.ts'
-import type { ResolvedOptions } from '../options.ts'
+import type { GuardOptions } from '../options.ts'
 import { createClusterRouter } from '../router/cluster-router.ts'
 import { createListenerSet, type Router, type Server } from '../router/router.ts'
 import { createStandaloneRouter } from '../router/standalone-router.ts'
+import type { SourceId } from '../stats-source.ts'
 import { createSignals, type OwnedSignals } from '../signals/create-signals.ts'
 import { scrub } from './reply-errors.ts'
 import { inspectServer, type ServerFacts, warnAboutClient } from '../warnings.ts'
 
 /** What all handles on one client share. */
 export interface Guard {
-  readonly options: ResolvedOptions
+  readonly options: GuardOptions
+  /** That of the guard which it is a view on, once that is known. */
+  readonly source: SourceId
   readonly signals: OwnedSignals
   readonly available: boolean
   readonly isCluster: boolean
@@ -53,7 +56,7 @@ const CLOSE_MS = 1_000
  */
 export function createGuard(
   source: ResolvedClient | Promise<ResolvedClient>,
-  options: ResolvedOptions,
+  options: GuardOptions,
   peerOf: (client: ResolvedClient['client']) => Peer | undefined,
 ): Guard {
   const { clock } = options
@@ -140,6 +143,7 @@ export function createGuard(
   }
 
   const signals = createSignals({
+    source: options.source,
     clock,
     deadlineMs: options.deadlineMs,
     enabled: options.signals,
@@ -198,6 +202,9 @@ export function createGuard(
   return {
     options,
     runId,
+    get source() {
+      return peer?.guard.source ?? options.source
+    },
     get signals() {
       return peer?.guard.signals ?? signals
     },

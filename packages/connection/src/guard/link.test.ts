@@ -60,7 +60,8 @@ function setUp(status = 'ready', given: object = {}) {
   const client = new ScriptedClient()
   client.status = status
   const clock: FakeClock = fakeClock()
-  const options = resolveOptions({ clock, onWarning: () => undefined, ...given })
+  const source = { kind: 'connection', name: 'redis' } as const
+  const options = { ...resolveOptions({ clock, onWarning: () => undefined, ...given }), source }
   const usable: boolean[] = []
   const link: Link = createLink({
     name: 'one',

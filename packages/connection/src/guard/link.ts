@@ -2,7 +2,7 @@ import type { IoredisClient, IoredisCommand } from '../client/ioredis-like.ts'
 import type { TimerHandle } from '../clock.ts'
 import type { NodeHealth } from '../health.ts'
 import { type CorralError, CorralError as Failure, unavailable } from '../errors.ts'
-import type { ResolvedOptions } from '../options.ts'
+import type { GuardOptions } from '../options.ts'
 import { traceChannel } from '../trace.ts'
 import { type BreakerState, createBreaker } from './breaker.ts'
 import type { Effect, Flight, FlightSource } from './flight.ts'
@@ -17,7 +17,7 @@ const stateTrace = traceChannel('corral:connection:state')
 export interface LinkDeps {
   readonly name: string
   readonly client: IoredisClient
-  readonly options: ResolvedOptions
+  readonly options: GuardOptions
   /**
    * Sends a command by the cluster's own routing, when Redis said that the key lives elsewhere;
    * false when that is not possible now.
@@ -59,7 +59,7 @@ type State = 'connecting' | 'ready' | 'down' | 'closed'
  */
 export function createLink(deps: LinkDeps): Link {
   const { name, client, options } = deps
-  const { clock, breaker } = options
+  const { clock, breaker, source } = options
   let state: State = /^(wait|connecting|connect)$/.test(client.status) ? 'connecting' : 'down'
   let readies = 0
   let isolated = false
@@ -122,7 +122,8 @@ export function createLink(deps: LinkDeps): Link {
     to: BreakerState,
     reason: string,
   ): void {
-    if (breakerTrace.hasSubscribers) breakerTrace.publish({ node: name, side, from, to, reason })
+    if (breakerTrace.hasSubscribers)
+      breakerTrace.publish({ source, node: name, side, from, to, reason })
   }
 
   let toldUsable = false
@@ -131,7 +132,7 @@ export function createLink(deps: LinkDeps): Link {
     if (usable === toldUsable) return
     toldUsable = usable
     if (stateTrace.hasSubscribers)
-      stateTrace.publish({ node: name, state: usable ? 'usable' : 'away' })
+      stateTrace.publish({ source, node: name, state: usable ? 'usable' : 'away' })
     deps.onUsable(self, usable)
   }
 

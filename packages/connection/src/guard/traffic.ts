@@ -1,7 +1,7 @@
 import type { IoredisClient, IoredisCommand } from '../client/ioredis-like.ts'
 import { defuse } from '../client/ioredis-like.ts'
 import { type CorralError, unavailable } from '../errors.ts'
-import type { ResolvedOptions } from '../options.ts'
+import type { GuardOptions } from '../options.ts'
 import { traceChannel } from '../trace.ts'
 import type { Breaker } from './breaker.ts'
 import { createCourier } from './courier.ts'
@@ -17,7 +17,7 @@ const commandTrace = traceChannel('corral:connection:command')
 export interface TrafficDeps {
   readonly name: string
   readonly client: IoredisClient
-  readonly options: ResolvedOptions
+  readonly options: GuardOptions
   readonly redirect: ((command: IoredisCommand) => boolean) | undefined
   readonly reads: Breaker
   readonly writes: WriteSide
@@ -52,7 +52,7 @@ export interface Traffic {
 
 export function createTraffic(deps: TrafficDeps): Traffic {
   const { name, client, options, reads, writes, pulse } = deps
-  const { clock } = options
+  const { clock, source } = options
   const deadlines = createDeadlines(clock)
   const line = createWaitingLine()
   const inFlight = new Set<Flight>()
@@ -165,6 +165,7 @@ export function createTraffic(deps: TrafficDeps): Traffic {
     if (!commandTrace.hasSubscribers) return
     const duration = clock.now() - flight.startedAt
     commandTrace.publish({
+      source,
       node: name,
       command: flight.what,
       calls: flight.calls,

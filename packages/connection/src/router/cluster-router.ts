@@ -4,7 +4,7 @@ import type { TimerHandle } from '../clock.ts'
 import { createBatcher } from '../guard/batcher.ts'
 import { createLink } from '../guard/link.ts'
 import { isReply, scrub } from '../guard/reply-errors.ts'
-import type { ResolvedOptions } from '../options.ts'
+import type { GuardOptions } from '../options.ts'
 import { createListenerSet, type Router, type Server } from './router.ts'
 import { nameOf } from './standalone-router.ts'
 
@@ -21,7 +21,7 @@ const SLOTS = 16_384
  */
 export function createClusterRouter(
   cluster: IoredisCluster,
-  options: ResolvedOptions,
+  options: GuardOptions,
   onUsable: (server: Server, usable: boolean) => void,
 ): Router {
   const { clock } = options

@@ -1,13 +1,13 @@
 import type { IoredisClient } from '../client/ioredis-like.ts'
 import { createBatcher } from '../guard/batcher.ts'
 import { createLink } from '../guard/link.ts'
-import type { ResolvedOptions } from '../options.ts'
+import type { GuardOptions } from '../options.ts'
 import { createListenerSet, type Router, type Server } from './router.ts'
 
 /** One server, alone or behind Sentinel: every key goes to it. */
 export function createStandaloneRouter(
   client: IoredisClient,
-  options: ResolvedOptions,
+  options: GuardOptions,
   onUsable: (server: Server, usable: boolean) => void,
 ): Router {
   const topology = createListenerSet<[]>()

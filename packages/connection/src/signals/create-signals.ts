@@ -20,12 +20,12 @@ interface Waiter {
 
 /** Signals of one shared connection. Opens nothing before the first listener comes. */
 export function createSignals(deps: SignalsDeps): OwnedSignals {
-  const { clock } = deps
+  const { clock, source } = deps
   const nodes = new Map<string, NodeSignals>()
   const waiters = new Set<Waiter>()
   // Connections that are being closed.
   const leaving = new Set<Promise<void>>()
-  const registry = createSignalRegistry(plan)
+  const registry = createSignalRegistry(source, plan)
   let primary: string | undefined
   let stopTopology: (() => void) | undefined
   let idle: TimerHandle | undefined
@@ -161,7 +161,7 @@ export function createSignals(deps: SignalsDeps): OwnedSignals {
     if (now !== announced && trace.hasSubscribers) {
       const cause = [...nodes.values()].find((node) => node.reason !== undefined)
       const why = now === 'lost' && cause ? { node: cause.name, reason: cause.reason ?? '' } : {}
-      trace.publish({ state: now, ...why })
+      trace.publish({ source, state: now, ...why })
     }
     announced = now
     if (!warned) warnOnce()
@@ -237,7 +237,7 @@ export function createSignals(deps: SignalsDeps): OwnedSignals {
       for (const [name, node] of nodes) remove(name, node)
       registry.end()
       planned = false
-      if (announced !== 'off' && trace.hasSubscribers) trace.publish({ state: 'off' })
+      if (announced !== 'off' && trace.hasSubscribers) trace.publish({ source, state: 'off' })
       announced = 'off'
       await Promise.all(leaving)
     })()

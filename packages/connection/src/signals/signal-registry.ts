@@ -1,3 +1,4 @@
+import type { SourceId } from '../stats-source.ts'
 import { traceChannel } from '../trace.ts'
 import { createPrefixSet } from './prefix-set.ts'
 import type { ChannelListener, KeyListener, SignalState, Unsubscribe } from './signals.ts'
@@ -41,9 +42,10 @@ interface Registration<Listener> {
 type KeyEntry = { readonly prefix: string; readonly members: Set<Registration<KeyListener>> }
 
 /**
+ * @param source who they are of, in traces
  * @param onChange called when a prefix or channel, or a listener to one, came or went
  */
-export function createSignalRegistry(onChange: () => void): SignalRegistry {
+export function createSignalRegistry(source: SourceId, onChange: () => void): SignalRegistry {
   const watched = createPrefixSet<KeyEntry>()
   const subscribed = new Map<string, Set<Registration<ChannelListener>>>()
   const channels = new Set<string>()
@@ -57,7 +59,7 @@ export function createSignalRegistry(onChange: () => void): SignalRegistry {
       if (!warning.hasSubscribers) return
       // The error's own message may hold keys or values.
       const message = `A listener of signals for ${JSON.stringify(registration.name)} threw (${kind})`
-      warning.publish({ code: 'SIGNALS_LISTENER', message })
+      warning.publish({ source, code: 'SIGNALS_LISTENER', message })
     }
     try {
       const result = tell()

@@ -1,9 +1,12 @@
 import type { Clock } from '../clock.ts'
+import type { SourceId } from '../stats-source.ts'
 import type { SignalSource } from './signal-client.ts'
 import type { SignalState, Signals } from './signals.ts'
 
 /** What signals need to know of the connection that they belong to. */
 export interface SignalsDeps {
+  /** Who they are of, in traces. */
+  readonly source: SourceId
   readonly clock: Clock
   /** How long the answer to a heartbeat may take, in milliseconds. */
   readonly deadlineMs: number

@@ -35,6 +35,7 @@ export interface TestSignals extends OwnedSignals {
 export function signalsOf(client: SignalSource, changes: Partial<SignalsDeps> = {}): TestSignals {
   const warnings: string[] = []
   const signals = createSignals({
+    source: { kind: 'connection', name: 'redis' },
     clock: systemClock,
     deadlineMs: DEADLINE_MS,
     enabled: true,

@@ -8,6 +8,7 @@ const [major, port] = process.argv.slice(2).map(Number)
 const { Redis } = majors.find((each) => each.major === major)!
 const client = new Redis(port!)
 const signals = createSignals({
+  source: { kind: 'connection', name: 'redis' },
   clock: systemClock,
   deadlineMs: 500,
   enabled: true,

@@ -114,7 +114,9 @@ describe.each(majors)('what a server refuses, ioredis $major', ({ Redis }) => {
     const error: unknown = await signals.whenOn(100).catch((reason: unknown) => reason)
     trace.unsubscribe(listen)
     expect(error).toMatchObject({ code: 'REDIS_UNAVAILABLE' })
-    expect(said).toContainEqual({ state: 'lost', node: 'redis', reason: 'WRONGPASS' })
+    expect(said).toContainEqual(
+      expect.objectContaining({ state: 'lost', node: 'redis', reason: 'WRONGPASS' }),
+    )
     expect(JSON.stringify([said, signals.health(), String(error), signals.warnings])).not.toContain(
       PASSWORD,
     )
