@@ -2,13 +2,7 @@ import type { Clock } from '@corral/connection'
 import { createGroups } from './groups/groups.ts'
 import type { Latencies } from './latency/latencies.ts'
 import { listenToCache } from './listen/cache-events.ts'
-import { countMessages } from './listen/count-messages.ts'
-import {
-  type CacheCounts,
-  cacheCountNames,
-  type MeasuredCache,
-  type NamedCache,
-} from './measured.ts'
+import { type CacheCounts, cacheCountNames, type MeasuredCache } from './measured.ts'
 import type { ResolvedMetricsOptions } from './options.ts'
 import type { MetricsSnapshot, WindowName } from './snapshot.ts'
 import { createHistory, type Row } from './windows/history.ts'
@@ -29,15 +23,13 @@ export interface CacheFigures {
 }
 
 export function measureCache(
-  measured: MeasuredCache | NamedCache,
+  cache: MeasuredCache,
   { groupOf, maxGroups }: ResolvedMetricsOptions,
   latencies: Latencies,
   clock: Clock,
 ): CacheFigures {
-  const byMessages = 'counts' in measured ? undefined : countMessages(measured.namespace)
-  const cache = byMessages ?? (measured as MeasuredCache)
   const groups = groupOf && createGroups(groupOf, maxGroups)
-  const events = listenToCache(cache.source, latencies, groups)
+  const events = listenToCache(cache, latencies, groups)
 
   function row(): Row<CountedCache> {
     const live = cache.counts()
@@ -63,9 +55,6 @@ export function measureCache(
         groups: groups?.read() ?? {},
       }
     },
-    stop() {
-      events.stop()
-      byMessages?.stop()
-    },
+    stop: events.stop,
   }
 }

@@ -1,11 +1,20 @@
 import { channel } from 'node:diagnostics_channel'
+import type { SourceId } from '@corral/connection'
 import { fakeClock, memoryAfterGc } from '@corral/testing'
 import { Registry } from 'prom-client'
 import { describe, expect, it } from 'vitest'
+import { type CacheCounts, cacheCountNames } from './measured.ts'
 import { createMetrics } from './metrics.ts'
 import { exposeMetrics } from './prometheus/index.ts'
 
 const distinct = 1_000_000
+
+const cache: SourceId = { kind: 'cache', name: 'shop:v1' }
+const connection: SourceId = { kind: 'connection', name: 'redis' }
+const locks: SourceId = { kind: 'locks', name: 'shop' }
+const counts = Object.fromEntries(
+  cacheCountNames.map((name) => [name, 1]),
+) as unknown as CacheCounts
 
 async function seriesOf(registry: Registry): Promise<string[]> {
   return (await registry.metrics()).split('\n').filter((line) => line.startsWith('cache_'))
@@ -14,8 +23,9 @@ async function seriesOf(registry: Registry): Promise<string[]> {
 describe('1,000,000 distinct keys and groups, 10,000 nodes and codes', () => {
   it('leave a bounded number of series and no memory', { timeout: 60_000 }, async () => {
     using metrics = createMetrics({
-      cache: { namespace: 'shop:v1' },
+      cache: { source: cache, counts: () => counts },
       connection: {
+        source: connection,
         health: async () => ({
           status: 'ok',
           healthy: true,
@@ -25,7 +35,11 @@ describe('1,000,000 distinct keys and groups, 10,000 nodes and codes', () => {
           nodes: [],
         }),
       },
-      locks: { stats: () => ({ held: 0, waiting: 0, unreleased: 0 }), list: async () => [] },
+      locks: {
+        source: locks,
+        stats: () => ({ held: 0, waiting: 0, unreleased: 0 }),
+        list: async () => [],
+      },
       // The worst that a caller can do: a group for each key.
       groups: (key) => key,
       maxGroups: 20,
@@ -33,26 +47,29 @@ describe('1,000,000 distinct keys and groups, 10,000 nodes and codes', () => {
     })
     const registry = new Registry()
     exposeMetrics(registry, metrics)
-    const counted = { namespace: 'shop:v1', duration: 1 }
 
     function publish(n: number): void {
-      const of = { ...counted, key: `key:${n}` }
+      const of = { source: cache, duration: 1, key: `key:${n}` }
       channel('corral:core:hit').publish({ ...of, tier: 'remote', stale: false })
       channel('corral:core:miss').publish({ ...of, reason: 'absent' })
       if (n >= 1_000 && n % 100 > 0) return
       channel('corral:core:error').publish({ ...of, code: `CODE_${n}`, reason: 'x' })
       channel('corral:locks:refused').publish({
-        namespace: 'shop:v1',
+        source: locks,
         waited: 1,
         code: `CODE_${n}`,
       })
       channel('corral:locks:acquired').publish({
-        namespace: 'shop:v1',
+        source: locks,
         name: `key:${n}`,
         waited: 1,
       })
       const change = { side: 'read', from: 'closed', to: 'open', reason: `reason ${n}` }
-      channel('corral:connection:breaker').publish({ node: `10.0.0.${n}:6379`, ...change })
+      channel('corral:connection:breaker').publish({
+        source: connection,
+        node: `10.0.0.${n}:6379`,
+        ...change,
+      })
     }
     for (let n = 0; n < 1_000; n++) publish(n)
     const [series, memory] = [await seriesOf(registry), await memoryAfterGc()]
@@ -62,8 +79,8 @@ describe('1,000,000 distinct keys and groups, 10,000 nodes and codes', () => {
     expect(after.length).toBe(series.length)
     expect(after.length).toBeLessThan(600)
     expect((await memoryAfterGc()) - memory).toBeLessThan(2_000_000)
-    const { cache } = await metrics.snapshot()
-    expect(Object.values(cache?.groups ?? {}).reduce((sum, { hits }) => sum + hits, 0)).toBe(
+    const { cache: figures } = await metrics.snapshot()
+    expect(Object.values(figures?.groups ?? {}).reduce((sum, { hits }) => sum + hits, 0)).toBe(
       distinct,
     )
   })

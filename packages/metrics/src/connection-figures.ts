@@ -17,7 +17,7 @@ export function measureConnection(
   latencies: Latencies,
   clock: Clock,
 ): ConnectionFigures {
-  const events = listenToConnection(connection.source, latencies, () => clock.wallNow())
+  const events = listenToConnection(connection, latencies, () => clock.wallNow())
   let last: ConnectionHealth | undefined
 
   return {

@@ -7,13 +7,7 @@ export type { CacheEventCounts } from './listen/cache-events.ts'
 export type { BreakerState, BreakerTransition, CommandCounts } from './listen/connection-events.ts'
 export type { ActiveLocks } from './locks-asker.ts'
 export type { FiguresLogger, LoggedFigures } from './log-every.ts'
-export type {
-  CacheCounts,
-  MeasuredCache,
-  MeasuredConnection,
-  MeasuredLocks,
-  NamedCache,
-} from './measured.ts'
+export type { CacheCounts, MeasuredCache, MeasuredConnection, MeasuredLocks } from './measured.ts'
 export { createMetrics, type Metrics } from './metrics.ts'
 export type { MetricsOptions } from './options.ts'
 export type {

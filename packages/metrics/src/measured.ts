@@ -47,22 +47,15 @@ export const cacheCountNames: readonly (keyof CacheCounts)[] = [
 /** A cache, as far as it is measured: one of `createCache`. */
 export type MeasuredCache = StatsSource<CacheCounts>
 
-/** A cache that does not count for others: its messages are counted, by its namespace. */
-export interface NamedCache {
-  readonly namespace: string
-}
-
 /** A connection, as far as it is measured: one of `shareConnection` or `openConnection`. */
 export interface MeasuredConnection {
-  /** Left out: every connection of this process counts. */
-  readonly source?: SourceId
+  readonly source: SourceId
   health(): Promise<ConnectionHealth>
 }
 
 /** A lock service, as far as it is measured: one of `createLocks`. */
 export interface MeasuredLocks {
-  /** Left out: every lock service of this process counts. */
-  readonly source?: SourceId
+  readonly source: SourceId
   stats(): { readonly held: number; readonly waiting: number; readonly unreleased: number }
   /** The locks that are held now, by anybody. */
   list(): Promise<readonly unknown[]>

@@ -23,7 +23,7 @@ function fakeCache(name = 'shop:v1'): MeasuredCache & { readonly live: Live } {
     outageHits: 0,
     errors: 0,
   }
-  const source: SourceId = { kind: 'cache', name, batches: true }
+  const source: SourceId = { kind: 'cache', name }
   return { live, source, counts: () => live }
 }
 
@@ -49,6 +49,9 @@ const channels = [
   'corral:locks:lost',
   'corral:locks:refused',
 ]
+
+const ofConnection = { source: { kind: 'connection', name: 'redis' } } as const
+const ofLocks = { source: { kind: 'locks', name: 'shop' } } as const
 
 const health: ConnectionHealth = {
   status: 'ok',
@@ -168,15 +171,6 @@ describe('two caches in one process', () => {
       ]),
     ).toEqual([3, 5, 7].map((n) => [n, n, n, n, n, n]))
   })
-
-  it('are told apart by namespace when they do not count for others', async () => {
-    using metrics = createMetrics({ cache: { namespace: 'shop:v1' }, clock: fakeClock() })
-    for (const namespace of ['shop:v1', 'other:v1']) {
-      publish('corral:core:hit', { namespace, key: 'k', tier: 'remote', stale: false, duration: 1 })
-    }
-    const { cache, latency } = await metrics.snapshot()
-    expect([cache?.totals.hits, latency.totals.hit?.count]).toEqual([1, 1])
-  })
 })
 
 describe('hits of one tick', () => {
@@ -195,18 +189,6 @@ describe('hits of one tick', () => {
       expect(figures?.totals.bytesRead).toBe(30)
     }
     expect((await grouped.snapshot()).cache?.groups['all']?.hits).toBe(3)
-  })
-})
-
-describe('a cache that tells each hit', () => {
-  it('is timed by those, near hits apart', async () => {
-    const source: SourceId = { kind: 'cache', name: 'shop:v1' }
-    using metrics = createMetrics({ cache: { ...fakeCache(), source }, clock: fakeClock() })
-    const of = { source, namespace: 'shop:v1', key: 'k', stale: false }
-    publish('corral:core:hit', { ...of, tier: 'remote', duration: 2 })
-    publish('corral:core:hit', { ...of, tier: 'near', duration: undefined })
-    publish('corral:core:hits', { ...of, tier: 'remote', count: 5, size: 5, duration: 2 })
-    expect((await metrics.snapshot()).latency.totals).toEqual({ hit: { count: 1, sum: 2 } })
   })
 })
 
@@ -232,6 +214,7 @@ describe('breakers', () => {
     const clock = fakeClock()
     const node = { node: 'a:1', client: 'ready', pending: 2, queued: 1 } as const
     const connection = {
+      ...ofConnection,
       health: async (): Promise<ConnectionHealth> => ({
         ...health,
         nodes: [
@@ -245,7 +228,8 @@ describe('breakers', () => {
     for (let round = 0; round < 50; round++) {
       for (let at = 1; at < steps.length; at++) {
         const change = { from: steps[at - 1], to: steps[at], reason: `round ${round}` }
-        publish('corral:connection:breaker', { node: 'a:1', side: 'read', ...change })
+        const breaker = { ...ofConnection, node: 'a:1', side: 'read', ...change }
+        publish('corral:connection:breaker', breaker)
       }
     }
     const { connection: figures } = await metrics.snapshot()
@@ -266,6 +250,7 @@ describe('breakers', () => {
       { node: 'a:1', client: 'ready', read: 'open', write: 'closed', pending: 0, queued: 0 },
     ] as const
     const connection = {
+      ...ofConnection,
       health: async (): Promise<ConnectionHealth> => {
         if (isClosed) throw new Error('closed')
         return { ...health, nodes }
@@ -284,6 +269,7 @@ describe('active locks', () => {
     let asked = 0
     let held: unknown[] | undefined = [1, 2]
     const locks = {
+      ...ofLocks,
       stats: () => ({ held: 1, waiting: 4, unreleased: 0 }),
       async list(): Promise<unknown[]> {
         asked++
@@ -310,6 +296,7 @@ describe('active locks', () => {
     const clock = fakeClock()
     let answer: (locks: unknown[]) => void = () => {}
     const locks = {
+      ...ofLocks,
       stats: () => ({ held: 0, waiting: 0, unreleased: 0 }),
       list: () => new Promise<unknown[]>((resolve) => (answer = resolve)),
     }
@@ -366,8 +353,12 @@ describe('logEvery', () => {
 describe('close', () => {
   it('leaves no listener and no timer', async () => {
     const clock = fakeClock()
-    const connection = { health: async () => health }
-    const locks = { stats: () => ({ held: 0, waiting: 0, unreleased: 0 }), list: async () => [] }
+    const connection = { ...ofConnection, health: async () => health }
+    const locks = {
+      ...ofLocks,
+      stats: () => ({ held: 0, waiting: 0, unreleased: 0 }),
+      list: async () => [],
+    }
     const heard = (): string[] => channels.filter((name) => channel(name).hasSubscribers)
     expect(heard()).toEqual([])
     const metrics = createMetrics({ cache: fakeCache(), connection, locks, clock })
@@ -389,6 +380,9 @@ describe('options', () => {
     [undefined, /^options: must be an object, received undefined/],
     [{}, /^options: need at least one of cache, connection and locks/],
     [{ cache: {} }, /^cache: must have source and counts\(\).*received an object/],
+    [{ connection: { health: async () => health } }, /^connection: must have source and health/],
+    [{ locks: { ...ofLocks } }, /^locks: must have source and stats\(\) and list\(\)/],
+    [{ cache: fakeCache(), groups: [null] }, /^groups: must be a function or an array/],
     [{ cache: fakeCache(), nmae: 'x' }, /^nmae: is no option of createMetrics/],
     [{ cache: fakeCache(), name: '' }, /^name: must be 1 to 100 characters, received ""/],
     [{ cache: fakeCache(), maxGroups: 0 }, /^maxGroups: must be a whole number from 1 to 1000/],

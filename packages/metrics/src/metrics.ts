@@ -52,7 +52,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const latencies = createLatencies()
   const cache = resolved.cache && measureCache(resolved.cache, resolved, latencies, clock)
   const connection = resolved.connection && measureConnection(resolved.connection, latencies, clock)
-  const lockEvents = locks && listenToLocks(locks.source, latencies)
+  const lockEvents = locks && listenToLocks(locks, latencies)
   const asker = locks && createLocksAsker(locks, resolved.askLocksEveryMs, clock)
 
   const loggers = new Set<() => void>()

@@ -6,12 +6,12 @@ import {
   toMilliseconds,
 } from '@corral/connection'
 import { type GroupOf, type GroupRule, groupByPrefix, safely } from './groups/group-rules.ts'
-import type { MeasuredCache, MeasuredConnection, MeasuredLocks, NamedCache } from './measured.ts'
+import type { MeasuredCache, MeasuredConnection, MeasuredLocks } from './measured.ts'
 
 /** What to measure, and how. At least one of `cache`, `connection` and `locks`. */
 export interface MetricsOptions {
   /** A cache of `createCache`. */
-  readonly cache?: MeasuredCache | NamedCache
+  readonly cache?: MeasuredCache
   /**
    * A connection of `shareConnection` or `openConnection`: breaker, commands.
    * @defaultValue the one that the cache rides on
@@ -42,7 +42,7 @@ export interface MetricsOptions {
 
 /** {@link MetricsOptions} with every default filled in and every rule checked. */
 export interface ResolvedMetricsOptions {
-  readonly cache: MeasuredCache | NamedCache | undefined
+  readonly cache: MeasuredCache | undefined
   readonly connection: MeasuredConnection | undefined
   readonly locks: MeasuredLocks | undefined
   readonly name: string
@@ -83,10 +83,10 @@ export function resolveMetricsOptions(options: MetricsOptions): ResolvedMetricsO
   if (cache === undefined && connection === undefined && locks === undefined) {
     throw new TypeError('options: need at least one of cache, connection and locks')
   }
-  requireCache(cache)
-  requireMethods('connection', connection, ['health'])
-  requireMethods('locks', locks, ['stats', 'list'])
-  const name = options.name ?? cacheName(cache) ?? 'default'
+  requireParts('cache', cache, ['counts'])
+  requireParts('connection', connection, ['health'])
+  requireParts('locks', locks, ['stats', 'list'])
+  const name = options.name ?? cache?.source.name ?? 'default'
   if (typeof name !== 'string' || name === '' || name.length > 100) {
     throw new TypeError(`name: must be 1 to 100 characters, received ${describeValue(name)}`)
   }
@@ -107,46 +107,28 @@ export function resolveMetricsOptions(options: MetricsOptions): ResolvedMetricsO
   }
 }
 
-function cacheName(cache: MeasuredCache | NamedCache | undefined): string | undefined {
-  if (cache === undefined) return undefined
-  return 'counts' in cache ? cache.source.name : cache.namespace
-}
-
 /** A cache of `createCache` has it; one in memory has none. */
 function connectionOf(cache: object | null | undefined): MeasuredConnection | undefined {
   const { connection } = (cache ?? {}) as { readonly connection?: MeasuredConnection }
   return typeof connection?.health === 'function' ? connection : undefined
 }
 
-function requireCache(cache: object | null | undefined): void {
-  if (cache === undefined) return
-  const { source, counts, namespace } = (cache ?? {}) as {
-    readonly source?: { readonly name?: unknown }
-    readonly counts?: unknown
-    readonly namespace?: unknown
-  }
-  if (typeof counts === 'function' && typeof source?.name === 'string') return
-  if (counts === undefined && typeof namespace === 'string') return
-  throw new TypeError(
-    `cache: must have source and counts(), as a cache of createCache, received ${describeValue(cache)}`,
-  )
-}
-
-function requireMethods(option: string, value: object | undefined, names: readonly string[]): void {
+function requireParts(option: string, value: object | undefined, methods: readonly string[]): void {
   if (value === undefined) return
-  const methods = value as Readonly<Record<string, unknown>> | null
-  if (typeof methods !== 'object' || names.some((name) => typeof methods?.[name] !== 'function')) {
-    throw new TypeError(
-      `${option}: must have ${names.map((name) => `${name}()`).join(' and ')}, received ${describeValue(value)}`,
-    )
+  const parts = (value ?? {}) as Readonly<Record<string, unknown>>
+  const { source } = parts as { readonly source?: { readonly name?: unknown } }
+  if (typeof source?.name === 'string' && methods.every((m) => typeof parts[m] === 'function')) {
+    return
   }
+  const names = ['source', ...methods.map((method) => `${method}()`)].join(' and ')
+  throw new TypeError(`${option}: must have ${names}, received ${describeValue(value)}`)
 }
 
 function groupRules(groups: readonly GroupRule[] | GroupOf): GroupOf {
   if (typeof groups === 'function') return groups
   const fits =
     Array.isArray(groups) &&
-    groups.every(({ name, prefix }) => typeof name === 'string' && typeof prefix === 'string')
+    groups.every((rule) => typeof rule?.name === 'string' && typeof rule.prefix === 'string')
   if (!fits) {
     throw new TypeError(
       `groups: must be a function or an array of { name, prefix }, received ${describeValue(groups)}`,

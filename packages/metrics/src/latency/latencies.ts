@@ -16,7 +16,7 @@ export type TimedOperation =
 /** Durations of all operations; each takes memory from its first message on. */
 export interface Latencies {
   /** Kept by its listener, so that a message costs no look-up. */
-  of(operation: TimedOperation): (ms: number | undefined, times?: number) => void
+  of(operation: TimedOperation): (ms: number, times?: number) => void
   rotate(now: number): void
   read(reachMs: number, now: number): Readonly<Partial<Record<TimedOperation, LatencyFigures>>>
   totals(): Readonly<
@@ -42,7 +42,6 @@ export function createLatencies(): Latencies {
     of(operation) {
       let latency: Latency | undefined
       return (ms, times = 1) => {
-        if (ms === undefined) return
         if (latency === undefined) {
           latency = all.get(operation) ?? createLatency()
           all.set(operation, latency)

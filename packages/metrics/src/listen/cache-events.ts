@@ -1,7 +1,6 @@
-import type { SourceId } from '@corral/connection'
 import type { Groups } from '../groups/groups.ts'
 import type { Latencies } from '../latency/latencies.ts'
-import { isOf, listen, type Tagged } from './listen.ts'
+import { isOf, listen, type Origin, type Tagged } from './listen.ts'
 
 /** What is counted from the messages of a cache, beside what it counts itself. */
 export interface CacheEventCounts {
@@ -12,15 +11,17 @@ export interface CacheEventCounts {
   loadFailures: number
   /** Calls whose deadline passed before Redis answered. */
   deadlineHits: number
-  /** Length of the entries that came from Redis, as far as the cache tells it. */
+  /** Length of the entries that hits brought from Redis. */
   bytesRead: number
   /** Length of the entries that were stored. */
   bytesWritten: number
 }
 
-interface Timed extends Tagged {
+interface Keyed extends Tagged {
   readonly key: string
-  readonly duration: number | undefined
+}
+interface Timed extends Keyed {
+  readonly duration: number
 }
 /** Hits that were asked for in one tick and answered in one. */
 type Hits = Tagged & {
@@ -28,7 +29,6 @@ type Hits = Tagged & {
   readonly size: number
   readonly duration: number
 }
-type Hit = Timed & { readonly tier: 'near' | 'remote' | 'memory'; readonly size?: number }
 /** One near hit that stands for `every` of them. */
 type NearSample = Timed & { readonly every: number }
 type Stored = Timed & { readonly stored: boolean; readonly size: number }
@@ -42,7 +42,7 @@ export interface CacheEvents {
 
 /** Hears what one cache tells. */
 export function listenToCache(
-  id: SourceId,
+  origin: Origin,
   latencies: Latencies,
   groups: Groups | undefined,
 ): CacheEvents {
@@ -64,38 +64,30 @@ export function listenToCache(
   const load = latencies.of('load')
   const leaseWait = latencies.of('lease-wait')
 
-  const inBatches = id.batches === true
-
-  function onHit(message: Hit): void {
-    if (!isOf(id, message)) return
-    const { tier, duration, size, key } = message
-    if (!inBatches) {
-      hit(duration)
-      if (size !== undefined) counts.bytesRead += size
-    }
-    groups?.add(key, tier === 'near' ? 'nearHits' : 'hits', 1)
-  }
-
   const stop = listen({
-    // A message for each hit would cost a tenth of it: only for those who need its key.
-    ...((groups !== undefined || !inBatches) && { 'corral:core:hit': onHit }),
+    // A message for each hit costs: only for those who need its key.
+    ...(groups !== undefined && {
+      'corral:core:hit': (message: Keyed) => {
+        if (isOf(origin, message)) groups.add(message.key, 'hits', 1)
+      },
+    }),
     'corral:core:hits': (message: Hits) => {
-      if (!inBatches || !isOf(id, message)) return
+      if (!isOf(origin, message)) return
       hit(message.duration, message.count)
       counts.bytesRead += message.size
     },
     'corral:core:near-sample': (message: NearSample) => {
-      if (!isOf(id, message)) return
+      if (!isOf(origin, message)) return
       nearHit(message.duration)
       groups?.add(message.key, 'nearHits', message.every)
     },
     'corral:core:miss': (message: Timed) => {
-      if (!isOf(id, message)) return
+      if (!isOf(origin, message)) return
       miss(message.duration)
       groups?.add(message.key, 'misses', 1)
     },
     'corral:core:set': (message: Stored) => {
-      if (!isOf(id, message)) return
+      if (!isOf(origin, message)) return
       set(message.duration)
       counts.storeCalls++
       if (!message.stored) return
@@ -103,26 +95,26 @@ export function listenToCache(
       groups?.add(message.key, 'sets', 1)
     },
     'corral:core:delete': (message: Timed) => {
-      if (!isOf(id, message)) return
+      if (!isOf(origin, message)) return
       remove(message.duration)
       counts.deleteCalls++
     },
     'corral:core:invalidate': (message: Tagged & { readonly duration: number }) => {
-      if (!isOf(id, message)) return
+      if (!isOf(origin, message)) return
       invalidate(message.duration)
       counts.invalidations++
     },
     'corral:core:load': (message: Loaded) => {
-      if (!isOf(id, message)) return
+      if (!isOf(origin, message)) return
       load(message.duration)
       if (message.outcome === 'failed') counts.loadFailures++
       groups?.add(message.key, 'loads', 1)
     },
     'corral:core:lease-wait': (message: Timed) => {
-      if (isOf(id, message)) leaseWait(message.duration)
+      if (isOf(origin, message)) leaseWait(message.duration)
     },
     'corral:core:error': (message: Failed) => {
-      if (isOf(id, message) && message.reason === 'deadline') counts.deadlineHits++
+      if (isOf(origin, message) && message.reason === 'deadline') counts.deadlineHits++
     },
   })
   return { counts, stop }

@@ -1,7 +1,6 @@
-import type { SourceId } from '@corral/connection'
 import type { Latencies } from '../latency/latencies.ts'
 import { createLabelCounts, type LabelCounts } from './label-counts.ts'
-import { isOf, listen, type Tagged } from './listen.ts'
+import { isOf, listen, type Origin, type Tagged } from './listen.ts'
 
 /** What a breaker can be in. */
 export type BreakerState = 'closed' | 'open' | 'half-open'
@@ -53,7 +52,7 @@ const mostTransitions = 256
 
 /** Hears what one connection tells. */
 export function listenToConnection(
-  id: SourceId | undefined,
+  origin: Origin,
   latencies: Latencies,
   wallNow: () => number,
 ): ConnectionEvents {
@@ -64,13 +63,13 @@ export function listenToConnection(
 
   const stop = listen({
     'corral:connection:command': (message: Command) => {
-      if (!isOf(id, message)) return
+      if (!isOf(origin, message)) return
       commands[message.outcome]++
       commands.calls += message.calls
       command(message.duration)
     },
     'corral:connection:breaker': (message: Tagged & Omit<BreakerTransition, 'at'>) => {
-      if (!isOf(id, message)) return
+      if (!isOf(origin, message)) return
       const { node, side, from, to, reason } = message
       if (recent.length === mostRecent) recent.shift()
       recent.push({ at: wallNow(), node, side, from, to, reason })

@@ -3,8 +3,13 @@ import type { SourceId } from '@corral/connection'
 
 /** What a message says of where it comes from. */
 export interface Tagged {
-  readonly source?: SourceId
-  readonly namespace?: string
+  readonly source: SourceId
+}
+
+/** Who is listened to. */
+export interface Origin {
+  /** Read anew for each message: see `Connection`. */
+  readonly source: SourceId
 }
 
 /** Subscribes to channels; returns how to stop. */
@@ -16,12 +21,7 @@ export function listen(listeners: Readonly<Record<string, (message: never) => vo
   }
 }
 
-/**
- * Whether a message is of a source: by identity. One that names no source is taken by its
- * namespace, and when it has none either, it is taken.
- */
-export function isOf(id: SourceId | undefined, message: Tagged): boolean {
-  const { source, namespace } = message
-  if (source !== undefined) return id === undefined || source === id
-  return id === undefined || namespace === undefined || namespace === id.name
+/** Whether a message is of an origin, by identity; with none, of whomever. */
+export function isOf(origin: Origin | undefined, message: Tagged): boolean {
+  return origin === undefined || message.source === origin.source
 }

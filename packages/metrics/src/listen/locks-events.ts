@@ -1,7 +1,6 @@
-import type { SourceId } from '@corral/connection'
 import type { Latencies } from '../latency/latencies.ts'
 import { createLabelCounts, type LabelCounts } from './label-counts.ts'
-import { isOf, listen, type Tagged } from './listen.ts'
+import { isOf, listen, type Origin, type Tagged } from './listen.ts'
 
 /** What is counted from the messages of a lock service. */
 export interface LocksEventCounts {
@@ -23,25 +22,25 @@ export interface LocksEvents {
 const mostCodes = 20
 
 /** Hears what one lock service tells. */
-export function listenToLocks(id: SourceId | undefined, latencies: Latencies): LocksEvents {
+export function listenToLocks(origin: Origin, latencies: Latencies): LocksEvents {
   const counts: LocksEventCounts = { acquired: 0, released: 0, lost: 0 }
   const refused = createLabelCounts(['code'], mostCodes)
   const wait = latencies.of('lock-wait')
 
   const stop = listen({
     'corral:locks:acquired': (message: Waited) => {
-      if (!isOf(id, message)) return
+      if (!isOf(origin, message)) return
       counts.acquired++
       wait(message.waited)
     },
     'corral:locks:released': (message: Tagged) => {
-      if (isOf(id, message)) counts.released++
+      if (isOf(origin, message)) counts.released++
     },
     'corral:locks:lost': (message: Tagged) => {
-      if (isOf(id, message)) counts.lost++
+      if (isOf(origin, message)) counts.lost++
     },
     'corral:locks:refused': (message: Waited & { readonly code: string }) => {
-      if (isOf(id, message)) refused.add(message.code)
+      if (isOf(origin, message)) refused.add(message.code)
     },
   })
   return { counts, refused, stop }

@@ -22,7 +22,7 @@ function countingCache(name: string): MeasuredCache & { live: Record<string, num
   const live: Record<string, number> = { hits: 0, nearHits: 0, misses: 0 }
   return {
     live,
-    source: { kind: 'cache', name, batches: true },
+    source: { kind: 'cache', name },
     counts: () => live as unknown as CacheCounts,
   }
 }
@@ -132,7 +132,11 @@ describe('traceOperations', () => {
     const cache = countingCache('shop:v1')
     const stop = traceOperations({ clock })
     const of = { source: cache.source, namespace: 'shop:v1', key: 'canary-key' }
-    const lock = { namespace: 'shop:v1', name: 'canary-name', kind: 'mutex' }
+    const lock = {
+      source: { kind: 'locks', name: 'shop:v1' },
+      name: 'canary-name',
+      kind: 'mutex',
+    }
     const parent = trace.getTracer('test').startSpan('request')
     context.with(trace.setSpan(context.active(), parent), () => {
       channel('corral:core:load').publish({ ...of, outcome: 'failed', behind: false, duration: 20 })
@@ -177,7 +181,7 @@ describe('traceOperations', () => {
     const stop = traceOperations({ cache: ours, calls: true })
     for (const { source } of [ours, theirs]) {
       channel('corral:core:hit').publish({ source, key: 'k', tier: 'remote', duration: 1 })
-      channel('corral:core:hit').publish({ source, key: 'k', tier: 'near', duration: undefined })
+      channel('corral:core:near-hit').publish({ source, key: 'k', stale: false })
       channel('corral:core:set').publish({ source, key: 'k', stored: true, duration: 1 })
     }
     stop()

@@ -22,7 +22,7 @@ export interface TraceOptions {
   readonly clock?: Clock
 }
 
-type Timed = Tagged & { readonly duration: number | undefined }
+type Timed = Tagged & { readonly duration: number }
 type Ended = Timed & { readonly outcome: string }
 type OfLock = Tagged & { readonly kind: string }
 
@@ -43,15 +43,14 @@ export function traceOperations(options: TraceOptions = {}): () => void {
   function span(
     name: string,
     message: Tagged,
-    duration: number | undefined,
+    duration: number,
     attributes: Attributes,
     failed = false,
   ): void {
-    if (duration === undefined) return
     const endTime = clock.wallNow()
     const made = tracer?.startSpan(name, {
       startTime: endTime - duration,
-      attributes: { 'corral.namespace': nameOf(message), ...attributes },
+      attributes: { 'corral.namespace': message.source.name, ...attributes },
     })
     if (failed) made?.setStatus({ code: SpanStatusCode.ERROR })
     made?.end(endTime)
@@ -63,7 +62,7 @@ export function traceOperations(options: TraceOptions = {}): () => void {
     hasFailed: (message: Message) => boolean = () => false,
   ): (message: Message) => void {
     return (message) => {
-      if (!isOf(cache?.source, message)) return
+      if (!isOf(cache, message)) return
       span(name, message, message.duration, attributesOf(message), hasFailed(message))
     }
   }
@@ -75,7 +74,7 @@ export function traceOperations(options: TraceOptions = {}): () => void {
     failed = false,
   ): (message: Message) => void {
     return (message) => {
-      if (!isOf(locks?.source, message)) return
+      if (!isOf(locks, message)) return
       const attributes = { 'corral.lock.kind': message.kind, ...attributesOf(message) }
       span(name, message, durationOf(message), attributes, failed)
     }
@@ -139,10 +138,6 @@ export function traceOperations(options: TraceOptions = {}): () => void {
       ),
     }),
   })
-}
-
-function nameOf({ source, namespace }: Tagged): string {
-  return source?.name ?? namespace ?? ''
 }
 
 /** The API answers without an SDK as well; that one is not worth a listener. */

@@ -5,7 +5,7 @@ import parse from 'parse-prometheus-text-format'
 import { type OpenMetricsContentType, Registry } from 'prom-client'
 import { describe, expect, it } from 'vitest'
 import { families } from '../families/families.ts'
-import type { CacheCounts, MeasuredCache } from '../measured.ts'
+import type { CacheCounts, MeasuredCache, MeasuredConnection, MeasuredLocks } from '../measured.ts'
 import { createMetrics } from '../metrics.ts'
 import { exposeMetrics } from './index.ts'
 
@@ -29,14 +29,15 @@ function cacheNamed(name: string): MeasuredCache {
   let read = 0
   const nothing = Object.fromEntries(Object.keys(counts).map((count) => [count, 0]))
   return {
-    source: { kind: 'cache', name, batches: true },
+    source: { kind: 'cache', name },
     // The first reading is where the windows begin.
     counts: () => (read++ === 0 ? (nothing as unknown as CacheCounts) : counts),
   }
 }
 
 const node = { client: 'ready', pending: 2, queued: 3 }
-const connection = {
+const connection: MeasuredConnection = {
+  source: { kind: 'connection', name: 'redis' },
   health: async (): Promise<ConnectionHealth> => ({
     status: 'degraded',
     healthy: false,
@@ -49,7 +50,8 @@ const connection = {
     ],
   }),
 }
-const locks = {
+const locks: MeasuredLocks = {
+  source: { kind: 'locks', name: 'shop:v1' },
   stats: () => ({ held: 1, waiting: 2, unreleased: 0 }),
   list: async () => [1, 2, 3, 4, 5],
 }
@@ -63,20 +65,22 @@ function publishSome(source: object): void {
   channel('corral:core:set').publish({ ...of, stored: true, size: 50, ttlMs: 1 })
   channel('corral:core:load').publish({ ...of, outcome: 'stored', behind: false })
   channel('corral:connection:breaker').publish({
+    source: connection.source,
     node: 'a:1',
     side: 'write',
     from: 'closed',
     to: 'open',
   })
   channel('corral:connection:command').publish({
+    source: connection.source,
     node: 'a:1',
     calls: 3,
     duration: 1,
     outcome: 'ok',
   })
-  channel('corral:locks:acquired').publish({ namespace: 'shop:v1', name: 'x', waited: 5 })
+  channel('corral:locks:acquired').publish({ source: locks.source, name: 'x', waited: 5 })
   channel('corral:locks:refused').publish({
-    namespace: 'shop:v1',
+    source: locks.source,
     name: 'x',
     waited: 5,
     code: 'LOCK_TIMEOUT',
