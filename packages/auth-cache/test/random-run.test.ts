@@ -1,6 +1,12 @@
 import { spawnWorkers, startRedis, waitFor, type TestRedis } from '@corral/testing'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { findViolations, type Attempt, type Event, type Revoked } from './random-run/history.ts'
+import {
+  EVERYBODY,
+  findViolations,
+  type Attempt,
+  type Event,
+  type Revoked,
+} from './random-run/history.ts'
 import type { Plan } from './random-run/worker.ts'
 
 const WORKERS = 4
@@ -103,6 +109,7 @@ describe('the checker', () => {
 
   it('sees what is served after its revocation, or verified after it', () => {
     expect(served(attempt, user)).toBe(1)
+    expect(served(attempt, { ...user, kind: 'all', target: EVERYBODY })).toBe(1)
     expect(served(attempt, token)).toBe(1)
     expect(served({ ...attempt, start: 155, verified: 165 }, token)).toBe(1)
     expect(served({ ...attempt, worker: 1, start: 160 + NEAR_BOUND_MS + 1 }, token)).toBe(1)
@@ -114,6 +121,7 @@ describe('the checker', () => {
     expect(served(attempt, { ...user, target: 'u2' })).toBe(0)
     expect(served(attempt, { ...user, acknowledged: undefined })).toBe(0)
     expect(served(attempt, { ...user, serial: 4 })).toBe(0)
+    expect(served(attempt, { ...user, kind: 'all', target: EVERYBODY, serial: 4 })).toBe(0)
     expect(served({ ...attempt, outcome: 'TOKEN_REVOKED' }, token)).toBe(0)
   })
 

@@ -1,6 +1,6 @@
 import { isCorralError, type Clock, type Connection } from '@corral/connection'
 import type { Cache, Jsonify, LoadContext } from '@corral/core'
-import { createBoundedMap } from '../bounded-map.ts'
+import { LRUCache } from 'lru-cache'
 import { authUnavailable, tokenInvalid, tokenRevoked } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { ResolvedAuthOptions } from '../options.ts'
@@ -60,7 +60,7 @@ export function createAuthentication(deps: AuthenticateDeps): Authentication {
   const { options, cache, connection, clock, records, ledger, verdicts } = deps
   const { rejected, verifications } = deps
   const { namespace, ttlMs, staleMs, skewMs } = options
-  const users = createBoundedMap<string>(MOST_HINTS)
+  const users = new LRUCache<string, string>({ max: MOST_HINTS })
   const flights = new Map<string, Promise<AuthRecord | undefined>>()
   const sourceFlights = new Map<string, Promise<AuthRecord | undefined>>()
 

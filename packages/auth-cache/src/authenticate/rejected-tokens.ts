@@ -1,5 +1,5 @@
 import type { Clock } from '@corral/connection'
-import { createBoundedMap } from '../bounded-map.ts'
+import { LRUCache } from 'lru-cache'
 
 /**
  * Tokens that the verifier refused lately, in this process alone: whoever sends made-up tokens
@@ -13,7 +13,7 @@ export interface RejectedTokens {
 }
 
 export function createRejectedTokens(clock: Clock, ttlMs: number, most: number): RejectedTokens {
-  const ends = createBoundedMap<number>(most)
+  const ends = new LRUCache<string, number>({ max: most })
   return {
     get size() {
       return ends.size
@@ -28,6 +28,6 @@ export function createRejectedTokens(clock: Clock, ttlMs: number, most: number):
     add(digest) {
       if (ttlMs > 0) ends.set(digest, clock.now() + ttlMs)
     },
-    delete: (digest) => ends.delete(digest),
+    delete: (digest) => void ends.delete(digest),
   }
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { ownKey } from '@corral/connection'
-import { createBoundedMap } from '../bounded-map.ts'
+import { LRUCache } from 'lru-cache'
 
 /** The keys of one ledger; all lie in one slot, so that one script can stamp and remember the newest. */
 export interface LedgerKeys {
@@ -20,7 +20,7 @@ const LONGEST_KEPT = 256
 export function createLedgerKeys(namespace: string): LedgerKeys {
   const prefix = `${ownKey('auth', namespace)}:`
   // Hashing a user again at each hit would cost as much as the rest of a near one.
-  const users = createBoundedMap<string>(MOST_USERS)
+  const users = new LRUCache<string, string>({ max: MOST_USERS })
 
   /** As short for every id, and no e-mail address in a key. */
   function hashed(userId: string): string {

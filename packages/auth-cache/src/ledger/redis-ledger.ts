@@ -1,5 +1,5 @@
 import type { Connection } from '@corral/connection'
-import { createBoundedMap } from '../bounded-map.ts'
+import { LRUCache } from 'lru-cache'
 import type { LedgerKeys } from './ledger-keys.ts'
 import { isStamp, parseStamp } from './ledger-keys.ts'
 import type { Ledger } from './ledger.ts'
@@ -19,7 +19,7 @@ export function createRedisLedger(
   copies: number | undefined,
 ): Ledger {
   const near = copies === undefined ? undefined : createStampCopies(connection, keys.prefix, copies)
-  const remembered = createBoundedMap<number>(MOST_REMEMBERED)
+  const remembered = new LRUCache<string, number>({ max: MOST_REMEMBERED })
   let newestKnown = 0
 
   function remember(key: string, stamp: number): void {

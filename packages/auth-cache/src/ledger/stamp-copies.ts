@@ -1,5 +1,5 @@
 import type { Connection } from '@corral/connection'
-import { createBoundedMap } from '../bounded-map.ts'
+import { LRUCache } from 'lru-cache'
 
 /** Copies of stamps in this process, kept right by signals. */
 export interface StampCopies {
@@ -21,7 +21,7 @@ export function createStampCopies(
   prefix: string,
   most: number,
 ): StampCopies {
-  const copies = createBoundedMap<number>(most)
+  const copies = new LRUCache<string, number>({ max: most })
   /** Reads under way by key; a signal takes them out, and so voids them. */
   const reads = new Map<string, Set<object>>()
   let coherent = false

@@ -15,15 +15,18 @@ export interface Attempt {
 }
 
 export interface Revoked {
-  readonly kind: 'token' | 'user'
-  /** Of a token itself, or of its user. */
+  readonly kind: 'token' | 'user' | 'all'
+  /** The token itself, or its user. */
   readonly target: string
-  /** Of a user: tokens issued under a smaller number are revoked. */
+  /** Of a user or everybody: tokens issued under a smaller number are revoked. */
   readonly serial: number
   readonly start: number
   /** `undefined`: not acknowledged. */
   readonly acknowledged: number | undefined
 }
+
+/** The target of everybody's revocation; no user's name. */
+export const EVERYBODY = '*'
 
 export function userOf(token: string): string {
   return token.slice(0, token.indexOf('-'))
@@ -34,7 +37,7 @@ export function serialOf(token: string): number {
   return Number(token.split('-')[1])
 }
 
-/** Whether a revocation of this token or its user is one of the token. */
+/** Whether a revocation of this token, its user or everybody is one of the token. */
 function concerns({ kind, target, serial }: Revoked, token: string): boolean {
   return kind === 'token' ? target === token : serial > serialOf(token)
 }
@@ -54,13 +57,14 @@ export function findViolations(
     const user = it.kind === 'token' ? userOf(it.target) : it.target
     byUser.set(user, [...(byUser.get(user) ?? []), it])
   }
+  const everybodys = byUser.get(EVERYBODY) ?? []
   const served: Attempt[] = []
   const refused: Attempt[] = []
   let latest = 0
   for (const event of events) {
     if (event.kind !== 'attempt') continue
     const { token, issued, start, end, verified, outcome, worker } = event
-    const all = byUser.get(userOf(token)) ?? []
+    const all = [...(byUser.get(userOf(token)) ?? []), ...everybodys]
     if (outcome === 'resolved') {
       for (const it of all) {
         const { acknowledged } = it
@@ -78,7 +82,7 @@ export function findViolations(
       const reason = all.some(
         (it) =>
           it.start <= end &&
-          (concerns(it, token) || (it.kind === 'user' && (it.acknowledged ?? Infinity) >= issued)),
+          (concerns(it, token) || (it.kind !== 'token' && (it.acknowledged ?? Infinity) >= issued)),
       )
       if (!reason) refused.push(event)
     }

@@ -1,7 +1,7 @@
 import { runWorker } from '@corral/testing'
 import { Redis } from 'ioredis'
 import { codeOf, openSide } from '../bed.ts'
-import { serialOf, userOf, type Attempt, type Event } from './history.ts'
+import { EVERYBODY, serialOf, userOf, type Attempt, type Event } from './history.ts'
 
 export interface Plan {
   readonly cache: { readonly host: string; readonly port: number }
@@ -33,6 +33,7 @@ runWorker<Plan, Event[]>(async ({ data: plan, index, barrier }) => {
       ...(near && { near: { maxEntries: 100 } }),
     },
     '200ms',
+    index < 2 ? 6 : 5,
   )
   const db = new Redis(plan.db.port, plan.db.host)
   const events: Event[] = []
@@ -48,9 +49,13 @@ runWorker<Plan, Event[]>(async ({ data: plan, index, barrier }) => {
 
   /** Reads what the source says now, and gives it a while later. */
   async function verify(token: string): Promise<{ userId: string } | undefined> {
-    const [gone, standing] = await db.mget(`gone:${token}`, `user:${userOf(token)}`)
+    const [gone, ...standing] = await db.mget(
+      `gone:${token}`,
+      `user:${userOf(token)}`,
+      `user:${EVERYBODY}`,
+    )
     await turns(random(200))
-    return gone !== null || serialOf(token) < Number(standing ?? 0)
+    return gone !== null || standing.some((serial) => serialOf(token) < Number(serial ?? 0))
       ? undefined
       : { userId: userOf(token) }
   }
@@ -66,6 +71,9 @@ runWorker<Plan, Event[]>(async ({ data: plan, index, barrier }) => {
     },
     revokeToken: (token: string) => side.cache.delete(`${userOf(token)}:${token}`),
     revokeUser: (name: string) => side.cache.deletePattern(name),
+    revokeAll: () => side.cache.clear(),
+    getToken: async (token: string) =>
+      (await side.cache.has(`${userOf(token)}:${token}`)) ? token : undefined,
   }
   const auth = plan.naive ? naive : side.auth
 
@@ -104,15 +112,35 @@ runWorker<Plan, Event[]>(async ({ data: plan, index, barrier }) => {
     events.push(event)
   }
 
-  async function revoke(): Promise<void> {
-    const name = user()
+  /** A token that is not known is no wrong: nobody was asked whether it is good. */
+  async function look(): Promise<void> {
+    const tokens = await db.lrange(`tokens:${user()}`, 0, -1)
+    const token = tokens[random(tokens.length)]
+    if (token === undefined) return
     const start = now()
-    if (random(2) === 0) {
+    const outcome = (await auth.getToken(token)) === undefined ? 'unknown' : 'resolved'
+    events.push({
+      kind: 'attempt',
+      worker: index,
+      token,
+      start,
+      end: now(),
+      outcome,
+      verified: undefined,
+      issued: Number(token.split('-')[2]),
+    })
+  }
+
+  async function revoke(): Promise<void> {
+    const everybody = random(12) === 0
+    const name = everybody ? EVERYBODY : user()
+    const start = now()
+    if (everybody || random(2) === 0) {
       const serial = await db.incr('serial')
       await db.eval(raise, 1, `user:${name}`, serial)
-      const code = await codeOf(auth.revokeUser(name))
+      const code = await codeOf(everybody ? auth.revokeAll() : auth.revokeUser(name))
       events.push({
-        kind: 'user',
+        kind: everybody ? 'all' : 'user',
         target: name,
         serial,
         start,
@@ -143,6 +171,7 @@ runWorker<Plan, Event[]>(async ({ data: plan, index, barrier }) => {
         const dice = random(100)
         if (dice < 3) await revoke()
         else if (dice < 8) await login()
+        else if (dice < 20) await look()
         else await attempt()
       }
     }),
