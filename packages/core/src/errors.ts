@@ -23,6 +23,11 @@ export function unserializable(key: string, cause?: unknown): CorralError<'UNSER
   )
 }
 
+/** A count would leave 2^53, beyond which JavaScript does not count exactly; as Redis's scripts say it. */
+export function countOverflow(what: string): CorralError<'REDIS_REPLY'> {
+  return new CorralError('REDIS_REPLY', `${what}: the count would leave 2^53 (OVERFLOW)`)
+}
+
 /** A cache without a connection was used after `close()`. */
 export function cacheClosed(): CorralError<'CACHE_CLOSED'> {
   return new CorralError('CACHE_CLOSED', 'the cache is closed')

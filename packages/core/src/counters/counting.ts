@@ -14,7 +14,11 @@ export interface IncrementOptions {
   readonly ttl?: Ttl
 }
 
-/** The counters of a cache. */
+/**
+ * The counters of a cache: whole numbers within 2^53. Calls reject with `REDIS_REPLY` (`OVERFLOW`)
+ * where the count would leave that, with `WRONG_TYPE` where no integer stands, and when Redis cannot
+ * count, whatever `onError` says.
+ */
 export interface Counting {
   readonly increment: (key: string, by?: number, options?: IncrementOptions) => Promise<number>
   readonly decrement: (key: string, by?: number, options?: IncrementOptions) => Promise<number>

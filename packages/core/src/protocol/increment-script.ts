@@ -1,5 +1,5 @@
 import { defineEachScript, type Argument, type EachScript } from '@corral/connection'
-import { LUA_FAILED, LUA_FULL, LUA_WRONG_TYPE, wireTtl } from './script.ts'
+import { LUA_FAILED, LUA_FULL, LUA_OVERFLOWS, LUA_WRONG_TYPE, wireTtl } from './script.ts'
 
 /**
  * Adds to a counter, a bare integer. An entry that holds an integer becomes a counter and keeps its end.
@@ -11,16 +11,17 @@ import { LUA_FAILED, LUA_FULL, LUA_WRONG_TYPE, wireTtl } from './script.ts'
  *       clock skew, µs
  *       identity of a tagged entry that the caller has read and found alive, or ''
  * Returns per key
- *       {1, n}       the counter is now n
+ *       {1, n}       the counter is now n; as text, for ioredis's parser of integers rounds near 2^53
  *       {2, text}    a tagged entry stands there, and its tags' stamps may lie elsewhere: the caller judges it, then
  *                    calls again with its identity, or removes it first if it is dead
- *       an error of that key alone: OOM, or WRONGTYPE where no integer stands
- * A lease in the way is broken. Beyond 2^53 nothing is converted.
+ *       an error of that key alone: OOM, WRONGTYPE where no integer stands, or OVERFLOW where the count
+ *       would leave 2^53; nothing is changed then
+ * A lease in the way is broken.
  */
 export const incrementScript: EachScript = defineEachScript({
   name: 'increment',
   argsPerKey: 6,
-  lua: `${LUA_FAILED}
+  lua: `${LUA_FAILED}${LUA_OVERFLOWS}
 local key, by, by_text, ttl, always, stamp, skew, alive
 local function replace(number, px)
   local digits = string.format('%.0f', number)
@@ -56,12 +57,15 @@ local function one()
     local read, entry = pcall(cjson.decode, text)
     local number = read and type(entry) == 'table' and entry.value
     if type(number) ~= 'number' or number % 1 ~= 0 then return ${LUA_WRONG_TYPE} end
-    if math.abs(number + by) > 9007199254740991 then return ${LUA_WRONG_TYPE} end
     if type(entry.expires) == 'number' and entry.expires * 1000 <= now then return replace(by, ttl) end
+    local overflow = overflows(number, by)
+    if overflow then return overflow end
     local left = redis.call('PTTL', key)
     if ttl > 0 and (always or left < 0) then left = ttl end
     return replace(number + by, left)
   end
+  local overflow = text and overflows(text, by)
+  if overflow then return overflow end
   local number = redis.pcall('INCRBY', key, by_text)
   if type(number) == 'table' then
     if failed(number, 'OOM') then return ${LUA_FULL} end
@@ -69,7 +73,7 @@ local function one()
     return number
   end
   if ttl > 0 and (always or redis.call('PTTL', key) < 0) then redis.call('PEXPIRE', key, ttl) end
-  return {1, number}
+  return {1, string.format('%.0f', number)}
 end
 
 local results = {}

@@ -10,6 +10,18 @@ export function wireTtl(ttlMs: number): number {
 export const LUA_FULL = "redis.error_reply('OOM the server is at its maxmemory')"
 export const LUA_WRONG_TYPE = "redis.error_reply('WRONGTYPE another type stands at the key')"
 
+/**
+ * `overflows(before, by)`: the error for a count that would leave 2^53, beyond which neither Lua nor
+ * JavaScript counts exactly; false for any other, and where no integer stands.
+ */
+export const LUA_OVERFLOWS = `
+local function overflows(before, by)
+  if type(before) == 'string' and not string.find(before, '^-?%d+$') then return false end
+  if math.abs(tonumber(before) + by) <= 9007199254740991 then return false end
+  return redis.error_reply('OVERFLOW the count would leave 2^53')
+end
+`
+
 /** `stamped`: server time as text. */
 export const LUA_STAMPED: string = `
 local stamped = string.format('%.0f', now)`

@@ -27,7 +27,8 @@ export interface CachedHash<T> {
   /**
    * Adds to a field that holds a whole number, or begins at 0; what it is then.
    *
-   * @throws CorralError `WRONG_TYPE` where something else stands
+   * @throws CorralError `WRONG_TYPE` where something else stands, `REDIS_REPLY` (`OVERFLOW`) where the
+   * count would leave 2^53
    */
   hincrby(field: string, by?: number): Promise<number>
 }

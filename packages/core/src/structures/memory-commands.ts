@@ -1,4 +1,5 @@
 import { CorralError } from '@corral/connection'
+import { countOverflow } from '../errors.ts'
 
 type Reply = number | string | null | string[]
 type Fields = Map<string, string>
@@ -25,6 +26,7 @@ export const hashCommands: Commands<Fields> = {
     const text = fields.get(field as string) ?? '0'
     if (!/^-?\d+$/.test(text)) throw wrongType()
     const sum = Number(text) + Number(by)
+    if (!Number.isSafeInteger(sum)) throw countOverflow('structure')
     fields.set(field as string, String(sum))
     return sum
   },

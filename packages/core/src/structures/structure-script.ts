@@ -1,5 +1,5 @@
 import { defineEachScript, type Argument, type EachScript } from '@corral/connection'
-import { LUA_FAILED, LUA_WRONG_TYPE, wireTtl } from '../protocol/script.ts'
+import { LUA_FAILED, LUA_OVERFLOWS, LUA_WRONG_TYPE, wireTtl } from '../protocol/script.ts'
 import type { StructureWrite } from './structure-store.ts'
 
 /**
@@ -10,12 +10,17 @@ import type { StructureWrite } from './structure-store.ts'
  * creates gets the ttl in the same step. Arguments go in runs of 1,000, as Lua can hand on only so
  * many at once; a multiple of two, so that the pairs of HSET stay together.
  */
-const body = `${LUA_FAILED}
+const body = `${LUA_FAILED}${LUA_OVERFLOWS}
 local RUN = 1000
 local totals = { HSET = true, HDEL = true, SADD = true, SREM = true }
 local creates = { HSET = true, HINCRBY = true, LPUSH = true, RPUSH = true, SADD = true }
 
 local function change(key, command, first, last)
+  if command == 'HINCRBY' then
+    local before = redis.pcall('HGET', key, ARGV[first])
+    local overflow = type(before) == 'string' and overflows(before, tonumber(ARGV[first + 1]))
+    if overflow then return overflow end
+  end
   local reply
   local from = first
   repeat
@@ -27,6 +32,8 @@ local function change(key, command, first, last)
     if totals[command] and reply then reply = reply + part else reply = part end
     from = from + RUN
   until from > last
+  -- As text: ioredis's parser of integers rounds near 2^53.
+  if command == 'HINCRBY' then return string.format('%.0f', reply) end
   return reply
 end
 

@@ -1,8 +1,13 @@
 import type { IncrementReply, IncrementRequest } from '../protocol/increment-script.ts'
 import { stampKills } from '../protocol/liveness.ts'
+import { countOverflow } from '../errors.ts'
 import { decodeEntry, isIdentity } from '../protocol/wire-entry.ts'
 
-/** What `increment` does at a key that holds `text`, as its script does it; undefined: no integer there. */
+/**
+ * What `increment` does at a key that holds `text`, as its script does it; undefined: no integer there.
+ *
+ * @throws CorralError `REDIS_REPLY` where the count would leave 2^53
+ */
 export function incrementText(
   text: string | undefined,
   redisKey: string,
@@ -17,10 +22,10 @@ export function incrementText(
     const known = alive !== undefined && isIdentity(text, alive)
     if (!known && tags.length > 0) return { reply: { status: 'tagged', text }, anew: false }
   }
-  if (!Number.isSafeInteger(value) || !Number.isSafeInteger((value as number) + by)) {
-    return undefined
-  }
-  return counted((value as number) + by, false)
+  if (!Number.isInteger(value)) return undefined
+  const sum = (value as number) + by
+  if (!Number.isSafeInteger(sum)) throw countOverflow('increment')
+  return counted(sum, false)
 }
 
 function counted(

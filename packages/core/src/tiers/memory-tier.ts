@@ -112,7 +112,11 @@ export function createMemoryTier(clock: Clock, maxEntries: number = maxMemoryEnt
   }
 
   function fill({ redisKey, identity, ttlMs, at, tail, beside }: TierFill): boolean {
-    if (beside !== undefined && holds(beside.key, beside.identity)) slots.delete(beside.key)
+    if (beside !== undefined) {
+      // Whatever stands there is no reason not to store.
+      const lease = live(beside.key)?.content
+      if (typeof lease === 'string' && isIdentity(lease, beside.identity)) slots.delete(beside.key)
+    }
     return holds(redisKey, identity) && store(redisKey, tail, ttlMs, at)
   }
 

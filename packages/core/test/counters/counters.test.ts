@@ -154,6 +154,29 @@ describe('counters', () => {
     }
   })
 
+  it.each([
+    '9007199254740991',
+    '9007199254740993',
+    '9223372036854775807',
+    '{"value":9007199254740991}',
+  ])('do not go on from %s, which would leave 2^53, and leave it as it is', async (text) => {
+    await server.command('SET', 'shop:v1::n', text, 'PX', '60000')
+    await expect(counting.increment('n')).rejects.toMatchObject({ code: 'REDIS_REPLY' })
+    await expect(counting.increment('n')).rejects.toThrow('OVERFLOW')
+    expect(await raw('n')).toBe(text)
+    expect(await pttl('n')).toBeGreaterThan(50_000)
+  })
+
+  it('go to the end of what is exact, in both directions', async () => {
+    const most = Number.MAX_SAFE_INTEGER
+    expect(await counting.increment('n', most)).toBe(most)
+    await expect(counting.increment('n')).rejects.toThrow('OVERFLOW')
+    expect(await counting.decrement('n')).toBe(most - 1)
+    expect(await counting.decrement('m', most)).toBe(-most)
+    await expect(counting.decrement('m')).rejects.toThrow('OVERFLOW')
+    expect(await raw('m')).toBe(String(-most))
+  })
+
   it('give up on an entry that changes under every try', async () => {
     const text = `{"c":1,"at":1${encodeEntry({ redisKey: 'shop:v1::k', value: 1, tags: ['t'] })}`
     let calls = 0

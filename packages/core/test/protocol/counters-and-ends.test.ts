@@ -95,7 +95,7 @@ describe('increment', () => {
     await redis.set(KEY, '{"value":9007199254740990}')
     expect(await increment()).toEqual({ status: 'done', value: 9007199254740991 })
     await redis.set(KEY, '{"value":9007199254740991}')
-    expect(await increment()).toEqual({ status: 'wrong-type' })
+    await expect(increment()).rejects.toThrow('OVERFLOW')
   })
 
   test.each([

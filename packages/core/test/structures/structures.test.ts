@@ -91,6 +91,11 @@ describe.each(['redis', 'memory'] as const)('structures in %s', (where) => {
     expect(await hash.hget('views')).toBe(39)
     await hash.hset('name', 'Ada')
     await expect(hash.hincrby('name')).rejects.toMatchObject({ code: 'WRONG_TYPE' })
+    const most = Number.MAX_SAFE_INTEGER
+    expect(await hash.hincrby('most', most)).toBe(most)
+    await expect(hash.hincrby('most')).rejects.toMatchObject({ code: 'REDIS_REPLY' })
+    await expect(hash.hincrby('most')).rejects.toThrow('OVERFLOW')
+    expect(await hash.hget('most')).toBe(most)
     await expect(hash.hincrby('views', 1.5)).rejects.toThrow(RangeError)
     await expect(hash.hincrby('views', '1' as never)).rejects.toThrow(/^by: must be/)
   })
