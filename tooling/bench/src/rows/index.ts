@@ -10,6 +10,7 @@ import { setManyRow } from './set-many.ts'
 import { setRow } from './set.ts'
 import { invalidateRow } from './invalidate.ts'
 import { nearRow } from './near.ts'
+import { staleRow } from './stale.ts'
 import { stampedeRow } from './stampede.ts'
 import { zipfRow } from './zipf.ts'
 
@@ -22,6 +23,7 @@ export const rows: readonly Row[] = [
   setManyRow,
   zipfRow,
   stampedeRow,
+  staleRow,
   invalidateRow,
   guardRow,
   clusterRow,
