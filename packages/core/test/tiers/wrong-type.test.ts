@@ -8,7 +8,7 @@ import { createRemoteStructures } from '../../src/structures/remote-structures.t
 import type { StructureStore } from '../../src/structures/structure-store.ts'
 import { createMemoryTier } from '../../src/tiers/memory-tier.ts'
 import { createRemoteTier } from '../../src/tiers/remote-tier.ts'
-import type { Tier } from '../../src/tiers/tier.ts'
+import type { Tier, TierFill } from '../../src/tiers/tier.ts'
 
 const key = 'n::list'
 const leaseKey = 'corral:lease:{n::list}'
@@ -17,11 +17,16 @@ const tail = ',"value":1}'
 const more = { ttlMs: 1_000, at: 5, tail, beside: undefined }
 const counting = { by: 1, ttlMs: 1_000, renew: 'create', stamp: 0, skewUs: 0 } as const
 
+function store(tier: Tier, given: TierFill): Promise<boolean> {
+  // oxlint-disable-next-line unicorn/no-array-fill-with-reference-type -- it is no array
+  return tier.fill(given)
+}
+
 /** Each call at a key that holds a list: what it gives, and what is left there. */
 const table: [string, (tier: Tier) => Promise<unknown>, unknown, string[] | 'WRONG_TYPE'][] = [
   ['get', (tier) => tier.get(key), null, ['a']],
   ['getMany', (tier) => tier.getMany([key, 'n::none']), [null, null], ['a']],
-  ['fill', (tier) => tier.fill({ redisKey: key, identity, ...more }), 'WRONG_TYPE', ['a']],
+  ['fill', (tier) => store(tier, { redisKey: key, identity, ...more }), 'WRONG_TYPE', ['a']],
   ['remove', (tier) => tier.remove(key, identity), 'WRONG_TYPE', ['a']],
   ['extend', (tier) => tier.extend(key, identity, 1_000), 'WRONG_TYPE', ['a']],
   ['lease', (tier) => tier.lease(key, 'token', 1_000, ''), 'WRONG_TYPE', ['a']],
@@ -30,7 +35,12 @@ const table: [string, (tier: Tier) => Promise<unknown>, unknown, string[] | 'WRO
   ['increment', (tier) => tier.increment(key, counting), 'WRONG_TYPE', ['a']],
   ['expire', (tier) => tier.expire(key, 60_000), true, ['a']],
   ['set', async (tier) => void (await tier.set(key, tail, 1_000)), undefined, 'WRONG_TYPE'],
-  ['setMany', (tier) => tier.setMany([{ redisKey: key, tail, ttlMs: 1 }]), [true], 'WRONG_TYPE'],
+  [
+    'setMany',
+    (tier) => tier.setMany([{ redisKey: key, tail, ttlMs: 1_000 }]),
+    [true],
+    'WRONG_TYPE',
+  ],
   ['deleteMany', (tier) => tier.deleteMany([key]), [true], []],
 ]
 
@@ -73,7 +83,7 @@ describe.each(['remote', 'memory'] as const)('a list where %s looks for an entry
   it('a fill that finds it gives its lease beside it back all the same', async () => {
     await tier.set(leaseKey, tail, 60_000)
     const beside = { key: leaseKey, identity: entryIdentity((await tier.get(leaseKey)) as string) }
-    const filled = tier.fill({ redisKey: key, identity, ...more, beside })
+    const filled = store(tier, { redisKey: key, identity, ...more, beside })
     expect(await told(filled)).toBe('WRONG_TYPE')
     expect(await tier.get(leaseKey)).toBeNull()
     expect(await left()).toEqual(['a'])
@@ -83,7 +93,7 @@ describe.each(['remote', 'memory'] as const)('a list where %s looks for an entry
     await tier.set('n::k', tail, 60_000)
     const entry = entryIdentity((await tier.get('n::k')) as string)
     const beside = { key, identity }
-    const filled = tier.fill({ redisKey: 'n::k', identity: entry, ...more, at: 7, beside })
+    const filled = store(tier, { redisKey: 'n::k', identity: entry, ...more, at: 7, beside })
     expect(await told(filled)).toBe(true)
     expect(await tier.get('n::k')).toContain('"at":7,')
     expect(await left()).toEqual(['a'])
