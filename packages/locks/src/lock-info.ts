@@ -12,6 +12,8 @@ export interface Holder {
 
 /** What Redis knows of a lock. */
 export interface LockInfo {
+  /** What made it: `acquire` and `fair`, `readWrite`, or `semaphore`. */
+  readonly kind: 'mutex' | 'readWrite' | 'semaphore'
   /** Undefined when it was too long to be kept in the key. */
   readonly name: string | undefined
   readonly held: boolean
@@ -22,9 +24,14 @@ export interface LockInfo {
   readonly waiting: number
 }
 
-export function lockInfo(name: string | undefined, snapshot: Snapshot, clock: Clock): LockInfo {
+export function lockInfo(
+  { kind, name }: Pick<LockInfo, 'kind' | 'name'>,
+  snapshot: Snapshot,
+  clock: Clock,
+): LockInfo {
   const now = clock.wallNow()
   return {
+    kind,
     name,
     held: snapshot.holders.length > 0,
     holders: snapshot.holders.map(({ token, leftMs }) => ({

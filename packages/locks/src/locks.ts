@@ -1,10 +1,9 @@
 import { type Connection, shareConnection, type SourceId } from '@corral/connection'
 import { createLockSet, type LockSet } from './acquire-many.ts'
 import { createEngine, type Engine } from './engine/engine.ts'
-import type { Snapshot } from './engine/replies.ts'
 import { openOwnClient } from './engine/own-client.ts'
 import { createReplicaCheck } from './engine/replica-check.ts'
-import { createLockKeys } from './lock-keys.ts'
+import { createLockKeys, type KeyedLock } from './lock-keys.ts'
 import { createLockService, type LocksStats } from './lock-service.ts'
 import type { Lock } from './lock/lock.ts'
 import { createNamedLock, type NamedLock } from './named-lock.ts'
@@ -65,7 +64,7 @@ export interface Locks {
   semaphore(name: string, permits: number): NamedLock
   /** Who holds a lock, and how many places are taken in its line. */
   inspect(name: string): Promise<LockInfo>
-  /** The locks that are held now. Walks all keys of Redis: for people, not for code paths. */
+  /** The locks of all kinds that are held now. Walks all keys of Redis: for people, not for code paths. */
   list(): Promise<LockInfo[]>
   /** Releases by token, for a holder in another process. False when it was not held by it. */
   release(name: string, token: string): Promise<boolean>
@@ -157,23 +156,22 @@ export function createLocks(options: LocksOptions): Locks {
     )
   }
 
-  async function infoOf(name: string | undefined, engine: Engine): Promise<LockInfo> {
-    return lockInfo(name, await engine.inspect(), connection.clock)
-  }
-
   async function list(): Promise<LockInfo[]> {
-    const found = new Set<string>()
-    for await (const page of connection.scan(keys.mutexPattern))
-      for (const key of page) found.add(key)
+    const found = new Map<string, KeyedLock>()
+    for await (const page of connection.scan(keys.pattern)) {
+      for (const key of page) {
+        const lock = keys.lockOf(key)
+        if (lock !== undefined) found.set(key, lock)
+      }
+    }
     const all = await Promise.all(
-      [...found].map(async (key): Promise<[string | undefined, Snapshot]> => {
-        const name = keys.mutexName(key)
-        return [name, await engineOf(key, name ?? key, mutexScripts, MUTEX, 1).inspect()]
+      [...found.values()].map(async (lock) => {
+        const scripts = lock.kind === 'mutex' ? mutexScripts : sharedScripts
+        const engine = engineOf(lock.key, lock.name ?? lock.key, scripts, MUTEX, 1)
+        return lockInfo(lock, await engine.inspect(), connection.clock)
       }),
     )
-    return all
-      .filter(([, snapshot]) => snapshot.holders.length > 0)
-      .map(([name, snapshot]) => lockInfo(name, snapshot, connection.clock))
+    return all.filter(({ held }) => held)
   }
 
   async function close(): Promise<void> {
@@ -223,7 +221,10 @@ export function createLocks(options: LocksOptions): Locks {
       const engine = engineOf(keys.semaphore(name), name, sharedScripts, kind, capacity)
       return createNamedLock(service, engine, 'own', resolved)
     },
-    inspect: async (name) => infoOf(name, mutex(name)),
+    inspect: async (name) => {
+      const snapshot = await mutex(name).inspect()
+      return lockInfo({ kind: 'mutex', name }, snapshot, connection.clock)
+    },
     list,
     async release(name, token) {
       if (typeof token !== 'string' || token === '') {

@@ -9,7 +9,7 @@ import {
   type ResolvedDefaults,
   type UsingOptions,
 } from './options.ts'
-import { traceChannel } from './trace.ts'
+import { type LockKind, traceChannel } from './trace.ts'
 import { eitherSignal, type LockContext, runUnder } from './using.ts'
 import type { Places } from './waiting/line.ts'
 
@@ -31,6 +31,13 @@ export interface NamedLock {
   /** Takes it away from all who hold it. */
   forceRelease(): Promise<boolean>
 }
+
+const MADE_BY = {
+  mutex: 'mutex',
+  read: 'readWrite',
+  write: 'readWrite',
+  permit: 'semaphore',
+} as const satisfies Record<LockKind, LockInfo['kind']>
 
 const errorTrace = traceChannel('corral:locks:error')
 
@@ -58,7 +65,9 @@ export function createNamedLock(
     },
     acquire: async (options) => service.acquire(engine, places, resolveAcquire(options, defaults)),
     tryAcquire: async (options) => service.tryAcquire(engine, resolveAcquire(options, defaults)),
-    inspect: async () => lockInfo(name, await engine.inspect(), engine.clock),
+    inspect: async () => {
+      return lockInfo({ kind: MADE_BY[kind], name }, await engine.inspect(), engine.clock)
+    },
     async release(token) {
       if (typeof token !== 'string' || token === '') {
         throw new TypeError('token: must be the non-empty token of a lock')

@@ -270,3 +270,46 @@ describe('using', () => {
     )
   })
 })
+
+describe('the list', () => {
+  it('has locks of all kinds while they are held, each with its holders, and none of others', async () => {
+    const rw = locks.readWrite('shared')
+    const held = [
+      await locks.acquire('alone'),
+      await locks.fair('in line').acquire(),
+      await rw.read(),
+      await other.readWrite('shared').read(),
+      await locks.readWrite('written').write(),
+      await locks.semaphore('pool {a}', 3).acquire(),
+      await other.semaphore('pool {a}', 3).acquire(),
+    ]
+    const gone = [await locks.readWrite('gone').write(), await locks.semaphore('gone', 1).acquire()]
+    for (const lock of gone) await lock.release()
+    const listed = async (): Promise<unknown[]> =>
+      (await other.list())
+        .map(({ kind, name, holders }) => [kind, name, holders.length])
+        .toSorted((a, b) => (String(a) < String(b) ? -1 : 1))
+    expect(await listed()).toEqual([
+      ['mutex', 'alone', 1],
+      ['mutex', 'in line', 1],
+      ['readWrite', 'shared', 2],
+      ['readWrite', 'written', 1],
+      ['semaphore', 'pool {a}', 2],
+    ])
+    expect(await rw.inspect()).toMatchObject({ kind: 'readWrite', name: 'shared', held: true })
+    await Promise.all(held.map((lock) => lock.release()))
+    expect(await listed()).toEqual([])
+  })
+
+  it('forgets holders that ran out, also where others of the same lock go on', async () => {
+    await locks.readWrite('left').read({ ttl: '100ms' })
+    await locks.semaphore('mixed', 2).acquire({ ttl: '100ms' })
+    const lock = await locks.semaphore('mixed', 2).acquire({ ttl: '1m' })
+    await waitFor(async () => {
+      const all = await other.list()
+      return all.length === 1 && all[0]?.holders.length === 1
+    })
+    expect((await other.list())[0]?.holders[0]?.token).toBe(lock.token)
+    await lock.release()
+  })
+})
