@@ -1,7 +1,10 @@
 import type { Clock } from '@corral/connection'
 import type { MeasuredLocks } from './measured.ts'
 
-/** How many locks are held, by anybody, and when Redis said so. */
+/**
+ * How many locks of all kinds are held, by anybody, and when Redis said so. Each reader of one
+ * read/write lock and each permit of one semaphore counts, as it does with the process that holds it.
+ */
 export interface ActiveLocks {
   readonly count: number
   /** Epoch ms. */
@@ -25,8 +28,9 @@ export function createLocksAsker(locks: MeasuredLocks, everyMs: number, clock: C
   async function walk(): Promise<void> {
     askedAt = clock.now()
     try {
-      const held = await locks.list()
-      last = { count: held.length, at: clock.wallNow() }
+      let count = 0
+      for (const { holders } of await locks.list()) count += holders.length
+      last = { count, at: clock.wallNow() }
     } catch {
       // What cannot be asked is not known: better no figure than an old one.
       last = undefined

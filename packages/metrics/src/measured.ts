@@ -57,6 +57,6 @@ export interface MeasuredConnection {
 export interface MeasuredLocks {
   readonly source: SourceId
   stats(): { readonly held: number; readonly waiting: number; readonly unreleased: number }
-  /** The locks that are held now, by anybody. */
-  list(): Promise<readonly unknown[]>
+  /** The locks of all kinds that are held now, by anybody: several can hold one. */
+  list(): Promise<readonly { readonly holders: readonly unknown[] }[]>
 }

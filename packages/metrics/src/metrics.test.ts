@@ -2,7 +2,7 @@ import { channel } from 'node:diagnostics_channel'
 import type { ConnectionHealth, SourceId } from '@corral/connection'
 import { fakeClock } from '@corral/testing'
 import { describe, expect, it } from 'vitest'
-import type { CacheCounts, MeasuredCache } from './measured.ts'
+import type { CacheCounts, MeasuredCache, MeasuredLocks } from './measured.ts'
 import { createMetrics } from './metrics.ts'
 
 type Live = { -readonly [Name in keyof CacheCounts]: number }
@@ -263,15 +263,18 @@ describe('breakers', () => {
   })
 })
 
+type HeldLock = Awaited<ReturnType<MeasuredLocks['list']>>[number]
+const one: HeldLock = { holders: ['token'] }
+
 describe('active locks', () => {
   it('are asked for at most so often, and are unknown when Redis does not answer', async () => {
     const clock = fakeClock()
     let asked = 0
-    let held: unknown[] | undefined = [1, 2]
+    let held: HeldLock[] | undefined = [one, one]
     const locks = {
       ...ofLocks,
       stats: () => ({ held: 1, waiting: 4, unreleased: 0 }),
-      async list(): Promise<unknown[]> {
+      async list(): Promise<HeldLock[]> {
         asked++
         if (held === undefined) throw new Error('away')
         return held
@@ -281,7 +284,7 @@ describe('active locks', () => {
     const active = async (): Promise<number | undefined> =>
       (await metrics.snapshot()).locks?.active?.count
     expect([await active(), await active(), asked]).toEqual([2, 2, 1])
-    held = [1]
+    held = [one]
     await clock.advance(14_999)
     expect([await active(), asked]).toEqual([2, 1])
     await clock.advance(1)
@@ -294,17 +297,17 @@ describe('active locks', () => {
 
   it('do not keep a scrape waiting for over a second', async () => {
     const clock = fakeClock()
-    let answer: (locks: unknown[]) => void = () => {}
+    let answer: (locks: HeldLock[]) => void = () => {}
     const locks = {
       ...ofLocks,
       stats: () => ({ held: 0, waiting: 0, unreleased: 0 }),
-      list: () => new Promise<unknown[]>((resolve) => (answer = resolve)),
+      list: () => new Promise<HeldLock[]>((resolve) => (answer = resolve)),
     }
     using metrics = createMetrics({ locks, clock })
     const snapshot = metrics.snapshot()
     await clock.advance(1_000)
     expect((await snapshot).locks?.active).toBeUndefined()
-    answer([1, 2, 3])
+    answer([one, { holders: ['reader', 'reader'] }])
     await clock.advance(0)
     expect((await metrics.snapshot()).locks?.active?.count).toBe(3)
   })

@@ -265,20 +265,25 @@ describe('locks', () => {
     await expect(locks.acquire('a', { wait: '20ms' })).rejects.toMatchObject({
       code: 'LOCK_TIMEOUT',
     })
-    expect(await active()).toBe(3)
+    const rest = [
+      await locks.readWrite('shared').read({ ttl: '60s' }),
+      await locks.semaphore('pool', 3).acquire({ ttl: '60s' }),
+    ]
+    expect(await active()).toBe(5)
     await using workers = await spawnWorkers(new URL('./workers/lock-worker.ts', import.meta.url), {
       count: 2,
       data: { host: server.host, port: server.port },
     })
     await waitFor(() => workers.reports.length === 2)
-    await waitFor(async () => (await active()) === 7)
+    await waitFor(async () => (await active()) === 11)
     await workers.kill(0)
     await workers.kill(1)
-    await waitFor(async () => (await active()) === 3)
+    await waitFor(async () => (await active()) === 5)
+    await Promise.all(rest.map((lock) => lock.release()))
     await held[0]?.release()
     await waitFor(async () => (await active()) === 2)
     const { locks: figures, latency } = await metrics.snapshot()
-    expect(figures).toMatchObject({ held: 2, waiting: 0, acquired: 3, released: 1, lost: 0 })
+    expect(figures).toMatchObject({ held: 2, waiting: 0, acquired: 5, released: 3, lost: 0 })
     expect(figures?.refused).toEqual([{ code: 'LOCK_TIMEOUT', count: 1 }])
     expectQuantiles(latency.window['lock-wait'], durationsOf(trace.of('acquired')))
     await Promise.all(held.slice(1).map((lock) => lock.release()))

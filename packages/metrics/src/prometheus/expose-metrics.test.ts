@@ -53,7 +53,7 @@ const connection: MeasuredConnection = {
 const locks: MeasuredLocks = {
   source: { kind: 'locks', name: 'shop:v1' },
   stats: () => ({ held: 1, waiting: 2, unreleased: 0 }),
-  list: async () => [1, 2, 3, 4, 5],
+  list: async () => [3, 2].map((holders) => ({ holders: Array.from({ length: holders }) })),
 }
 
 function publishSome(source: object): void {
