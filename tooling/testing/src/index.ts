@@ -1,3 +1,5 @@
+export { accountWords, cacheAccount, clusterRules, sharedAccount } from './acl/least-account.ts'
+export type { AccountRules, LeastAccount } from './acl/least-account.ts'
 export { freePort, releasePort } from './free-port.ts'
 export { startRedis } from './redis/start-redis.ts'
 export type {
@@ -29,7 +31,8 @@ export type {
   ProxiedCommand,
   ProxyStats,
 } from './proxy/start-proxy.ts'
-export { replaceSection } from './written-section.ts'
+export { markdownTable } from './markdown/table.ts'
+export { replaceSection } from './markdown/written-section.ts'
 export { recordTrace } from './trace-recorder.ts'
 export type { TraceEvent, TraceRecorder } from './trace-recorder.ts'
 export { runWorker } from './workers/run-worker.ts'

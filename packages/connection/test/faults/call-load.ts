@@ -1,5 +1,5 @@
 import { waitFor } from '@corral/testing'
-import { type Connection, isCorralError } from '../../src/index.ts'
+import { isCorralError } from '../../src/index.ts'
 import { watchLoop } from './loop-delay.ts'
 
 export interface Call {
@@ -10,8 +10,16 @@ export interface Call {
   readonly outcome: string
 }
 
+/** What a call comes to that is neither an error nor hangs. */
+const ANSWERS = new Set(['hit', 'miss', 'stored', 'hung'])
 /** Reasons of calls that were never tried. */
 const REFUSALS = new Set(['breaker-open', 'not-ready', 'overloaded', 'REDIS_FULL'])
+
+/** What is called: a connection of ours, or a plain client. */
+export interface Called {
+  get(key: string): Promise<string | null>
+  set(key: string, value: string, options: { ttlMs: number }): Promise<unknown>
+}
 
 /** Calls at a steady rate, whether the earlier ones were answered or not. */
 export interface CallLoad extends Disposable {
@@ -21,10 +29,14 @@ export interface CallLoad extends Disposable {
   start(): void
   stop(): void
   settled(): Promise<void>
+  /** Counts those that are still under way as taking until now. */
+  abandon(): void
   /** When the first read that began after a moment came back with a value. */
   firstHitAfter(at: number): number | undefined
   /** Milliseconds of the calls begun in a span of time, without delay of the event loop. */
   durations(from: number, to: number): number[]
+  /** How many of the calls begun in a span of time were rejected. */
+  failures(from: number, to: number): number
   refusals(): Call[]
 }
 
@@ -32,17 +44,25 @@ const EVERY_MS = 5
 const KEYS = 20
 
 /** Half reads of keys that are there, half writes of them; a read and a write every 5 ms. */
-export function createCallLoad(connection: Connection): CallLoad {
+export function createCallLoad(called: Called): CallLoad {
   const loop = watchLoop()
   const calls: Call[] = []
   const foreignErrors: unknown[] = []
-  const under = new Set<Promise<void>>()
+  const under = new Map<Promise<void>, Pick<Call, 'kind' | 'at'>>()
   let timer: NodeJS.Timeout | undefined
   let round = 0
   let hits = 0
 
-  async function measured(kind: Call['kind'], run: () => Promise<string>): Promise<void> {
-    const at = performance.now()
+  function note(kind: Call['kind'], at: number, outcome: string): void {
+    const end = performance.now()
+    calls.push({ kind, at, took: Math.max(0, end - at - loop.between(at, end)), outcome })
+  }
+
+  async function measured(
+    kind: Call['kind'],
+    at: number,
+    run: () => Promise<string>,
+  ): Promise<void> {
     let outcome: string
     try {
       outcome = await run()
@@ -50,21 +70,21 @@ export function createCallLoad(connection: Connection): CallLoad {
       if (!isCorralError(error)) foreignErrors.push(error)
       outcome = isCorralError(error) ? (error.reason ?? error.code) : 'foreign'
     }
-    const end = performance.now()
     if (outcome === 'hit') hits++
-    calls.push({ kind, at, took: Math.max(0, end - at - loop.between(at, end)), outcome })
+    note(kind, at, outcome)
   }
 
   function track(kind: Call['kind'], run: () => Promise<string>): void {
-    const call: Promise<void> = measured(kind, run).finally(() => under.delete(call))
-    under.add(call)
+    const at = performance.now()
+    const call: Promise<void> = measured(kind, at, run).finally(() => under.delete(call))
+    under.set(call, { kind, at })
   }
 
   function next(): void {
     const key = `guard:${round++ % KEYS}`
-    track('read', async () => ((await connection.get(key)) === null ? 'miss' : 'hit'))
+    track('read', async () => ((await called.get(key)) === null ? 'miss' : 'hit'))
     track('write', async () => {
-      await connection.set(key, 'x'.repeat(200), { ttlMs: 60_000 })
+      await called.set(key, 'x'.repeat(200), { ttlMs: 60_000 })
       return 'stored'
     })
   }
@@ -72,6 +92,10 @@ export function createCallLoad(connection: Connection): CallLoad {
   function stop(): void {
     clearInterval(timer)
     timer = undefined
+  }
+
+  function begunIn(from: number, to: number): Call[] {
+    return calls.filter(({ at }) => at >= from && at < to)
   }
 
   let mostPending = 0
@@ -93,12 +117,15 @@ export function createCallLoad(connection: Connection): CallLoad {
         timeout: 5_000,
       })
     },
+    abandon() {
+      for (const { kind, at } of under.values()) note(kind, at, 'hung')
+    },
     firstHitAfter(at) {
       const hit = calls.find((call) => call.outcome === 'hit' && call.at >= at)
       return hit === undefined ? undefined : hit.at + hit.took
     },
-    durations: (from, to) =>
-      calls.filter(({ at }) => at >= from && at < to).map(({ took }) => took),
+    durations: (from, to) => begunIn(from, to).map(({ took }) => took),
+    failures: (from, to) => begunIn(from, to).filter(({ outcome }) => !ANSWERS.has(outcome)).length,
     refusals: () => calls.filter(({ outcome }) => REFUSALS.has(outcome)),
     [Symbol.dispose]() {
       stop()

@@ -3,7 +3,7 @@ import { type ProxiedCommand, recordTrace, startProxy, startRedis, waitFor } fro
 import { shareConnection } from '../../src/index.ts'
 import { type Client, type Driver, ignore } from '../guard/drivers.ts'
 import { pause } from '../guard/pause.ts'
-import { type Call, createCallLoad, quantile } from './call-load.ts'
+import { type Call, type Called, createCallLoad, quantile } from './call-load.ts'
 import type { Fault, Scene } from './faults.ts'
 import { createJobLoad, type JobCount } from './jobs.ts'
 
@@ -12,7 +12,7 @@ export interface FaultOptions {
   readonly outageMs: number
   /** Options of the client, besides what BullMQ demands. */
   readonly client?: object
-  /** False: jobs alone, for comparison. */
+  /** False: the same calls on the plain client, for comparison. Default true. */
   readonly guarded?: boolean
 }
 
@@ -21,7 +21,10 @@ export interface FaultReport {
   readonly driver: string
   /** Calls begun while the fault was on, delay of the event loop taken off. */
   readonly calls: number
+  /** Of these, how many ended with an error. */
+  readonly failed: number
   readonly p50: number
+  readonly p99: number
   readonly p999: number
   /** Calls begun while the breaker was open or the client not ready. */
   readonly refused: number
@@ -79,43 +82,47 @@ export async function runFault(
     ? shareConnection(client, { signals: false, onWarning: ignore })
     : undefined
   const ours = listeners(client).filter((listener) => !before.has(listener))
-  using load = connection === undefined ? undefined : createCallLoad(connection)
+  using load = createCallLoad(connection ?? plainCalls(client))
 
   jobs.start()
   if (fault.fromTheStart !== true) {
     await waitFor(() => client.status === 'ready', { what: 'the client to be ready' })
-    load?.start()
-    await waitFor(() => (load?.hits ?? 1) > 0, { what: 'the first hit' })
+    load.start()
+    await waitFor(() => load.hits > 0, { what: 'the first hit' })
     await fault.begin(scene)
-  } else load?.start()
+  } else load.start()
   jobs.start()
   const began = performance.now()
   proxy.clearStats()
   await pause(outageMs)
-  const refusing = load?.refusals() ?? []
+  const refusing = load.refusals()
   const ended = performance.now()
   await fault.end(scene)
   const healed = performance.now()
 
-  let recoveryMs = Number.NaN
-  if (load !== undefined) {
-    const first = await waitFor(() => load.firstHitAfter(ended), {
-      what: 'the first hit',
-      timeout: 30_000,
-    })
-    recoveryMs = Math.max(0, first - Math.max(healed, readyAt > began ? readyAt : 0))
-  }
+  const first = await waitFor(() => load.firstHitAfter(ended), {
+    what: 'the first hit',
+    timeout: 30_000,
+  })
+  const recoveryMs = Math.max(0, first - Math.max(healed, readyAt > began ? readyAt : 0))
   await jobs.quiet()
-  load?.stop()
-  await load?.settled()
+  load.stop()
+  // What a plain client leaves hanging for good shall not hold up the others.
+  await load.settled().catch((error: unknown) => {
+    if (guarded) throw error
+    load.abandon()
+  })
 
+  const durations = load.durations(began, ended)
   const sentWhileOpen = sentBetween(proxy.stats().commands, refusing, ended)
   const report: FaultReport = {
     fault: fault.name,
     driver: driver.name,
-    calls: load?.durations(began, ended).length ?? 0,
-    p50: quantile(load?.durations(began, ended) ?? [], 0.5),
-    p999: quantile(load?.durations(began, ended) ?? [], 0.999),
+    calls: durations.length,
+    failed: load.failures(began, ended),
+    p50: quantile(durations, 0.5),
+    p99: quantile(durations, 0.99),
+    p999: quantile(durations, 0.999),
     refused: refusing.length,
     refusedP99: quantile(
       refusing.map(({ took }) => took),
@@ -123,11 +130,11 @@ export async function runFault(
     ),
     sentWhileOpen,
     breakerOpened: trace.of('corral:connection:breaker').length > 0,
-    mostPending: load?.mostPending ?? 0,
+    mostPending: load.mostPending,
     recoveryMs,
     jobs: jobs.count(),
     unhandled,
-    foreignErrors: load?.foreignErrors ?? [],
+    foreignErrors: load.foreignErrors,
     loopP99: histogram.percentile(99) / 1e6,
     listenersLeft: 0,
   }
@@ -141,6 +148,13 @@ export async function runFault(
   process.off('unhandledRejection', note)
   process.off('uncaughtException', note)
   return { ...report, listenersLeft }
+}
+
+function plainCalls(client: Client): Called {
+  return {
+    get: (key) => client.get(key),
+    set: (key, value, { ttlMs }) => client.call('SET', key, value, 'PX', ttlMs),
+  }
 }
 
 /**

@@ -1,72 +1,59 @@
-import { writeFileSync } from 'node:fs'
-import { allDrivers, type Driver } from '../guard/drivers.ts'
-import { type Fault, faults } from './faults.ts'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { replaceSection } from '@corral/testing'
+import { allDrivers } from '../guard/drivers.ts'
+import { faults } from './faults.ts'
 import { type FaultReport, runFault } from './run-fault.ts'
+import { pairTable, type Pair, summaryTable } from './table-text.ts'
 
 /**
- * Prints the whole fault table as markdown: each fault against each pair of ioredis and BullMQ,
- * with a run of the jobs alone beside it. Run it on a quiet machine:
+ * Runs each fault against each pair of ioredis and BullMQ, without a guard and with it, and prints
+ * what became of calls and jobs, as markdown. Run it on a quiet machine; it takes a quarter of an
+ * hour. `--write` puts the summary into docs/sharing-bullmq.md.
  *
- *     tsx --conditions=@corral/source packages/connection/test/faults/table.ts [outage ms] [file] [part of a name]
+ *     npx -y pnpm@12 faults [--write] [--outage 3000] [part of a fault's name]
  */
-const [outage = '3000', file = '', only = ''] = process.argv.slice(2)
-const outageMs = Number(outage)
-
-const ms = (value: number): string => (value < 10 ? value.toFixed(1) : value.toFixed(0))
-const head = [
-  'fault',
-  'clients',
-  'calls',
-  'p50 / p99.9 ms',
-  'refused calls p99 ms',
-  'sent while open',
-  'first hit after ready, ms',
-  'jobs done / added (repeated)',
-  'without Corral',
-  'loop delay p99 ms',
-]
-const lines = [`| ${head.join(' | ')} |`, `|${'---|'.repeat(head.length)}`]
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { write: { type: 'boolean' }, outage: { type: 'string', default: '3000' } },
+})
+const outageMs = Number(values.outage)
+const [only = ''] = positionals
+const page = new URL('../../../../docs/sharing-bullmq.md', import.meta.url)
 const progress = (text: string): void => void process.stderr.write(`${text}\n`)
 
-function jobsOf({ jobs }: FaultReport): string {
-  return `${jobs.processed} / ${jobs.added} (${jobs.repeated})`
-}
-
-async function row(fault: Fault, driver: Driver): Promise<string> {
-  const alone = await runFault(fault, driver, { outageMs, guarded: false })
-  const report = await runFault(fault, driver, { outageMs })
-  const bad = [...report.unhandled, ...report.foreignErrors]
-  if (bad.length > 0) progress(`${fault.name}, ${driver.name}: ${String(bad[0])}`)
-  if (
-    bad.length > 0 ||
-    report.p999 > 250 ||
-    report.refusedP99 > 1 ||
-    report.jobs.processed !== report.jobs.added
-  )
-    process.exitCode = 1
-  const sent = Object.entries(report.sentWhileOpen).map(([name, count]) => `${count} ${name}`)
-  return [
-    fault.name,
-    driver.name,
-    report.calls,
-    `${ms(report.p50)} / ${ms(report.p999)}`,
-    report.refused === 0 ? '-' : ms(report.refusedP99),
-    sent.join(', ') || '-',
-    ms(report.recoveryMs),
-    jobsOf(report),
-    jobsOf(alone),
-    ms(report.loopP99),
-  ].join(' | ')
-}
-
+const pairs: Pair[] = []
 for (const fault of faults.filter(({ name }) => name.includes(only))) {
   for (const driver of allDrivers) {
     progress(`${fault.name}, ${driver.name}`)
-    lines.push(`| ${await row(fault, driver)} |`)
+    const plain = await runFault(fault, driver, { outageMs, guarded: false })
+    const guarded = await runFault(fault, driver, { outageMs })
+    pairs.push({ plain, guarded })
+    complain(guarded)
   }
 }
-const table = `${lines.join('\n')}\n`
-process.stdout.write(table)
-if (file !== '') writeFileSync(file, table)
+process.stdout.write(`${pairTable(pairs)}\n${summaryTable(pairs, outageMs)}`)
+if (values.write === true) {
+  if (only !== '') throw new Error('--write wants all faults')
+  const text = readFileSync(page, 'utf8')
+  writeFileSync(
+    page,
+    replaceSection(text, 'npx -y pnpm@12 faults --write', summaryTable(pairs, outageMs)),
+  )
+}
 // BullMQ leaves timers behind when its connection died in the middle of a blocking read.
 process.exit()
+
+/** What is out of bounds makes the run fail, after the table is made. */
+function complain(report: FaultReport): void {
+  const { fault, driver, unhandled, foreignErrors, p999, refusedP99, jobs } = report
+  const faulty = [
+    ...[...unhandled, ...foreignErrors].slice(0, 1).map(String),
+    p999 > 250 && `p99.9 is ${p999} ms`,
+    refusedP99 > 1 && `refused calls take ${refusedP99} ms`,
+    jobs.processed !== jobs.added && `${jobs.added - jobs.processed} jobs are missing`,
+  ].filter((each) => each !== false)
+  if (faulty.length === 0) return
+  progress(`${fault}, ${driver}: ${faulty.join('; ')}`)
+  process.exitCode = 1
+}
