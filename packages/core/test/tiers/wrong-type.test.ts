@@ -18,7 +18,6 @@ const more = { ttlMs: 1_000, at: 5, tail, beside: undefined }
 const counting = { by: 1, ttlMs: 1_000, renew: 'create', stamp: 0, skewUs: 0 } as const
 
 function store(tier: Tier, given: TierFill): Promise<boolean> {
-  // oxlint-disable-next-line unicorn/no-array-fill-with-reference-type -- it is no array
   return tier.fill(given)
 }
 
