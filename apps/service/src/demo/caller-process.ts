@@ -2,8 +2,10 @@ import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openConnection, type Connection } from '@corral/connection'
 import { createCache, type Cache } from '@corral/core'
+import { createMetrics, type Metrics } from '@corral/metrics'
 import { tagsOf } from '../source.ts'
 import type { CallerReport, CallerTask } from './caller-protocol.ts'
+import { between, cacheFigures, type CacheFigures } from './service-figures.ts'
 
 /*
  * One of the processes that call the cache in the demo: the same namespace, keys and tags as the
@@ -12,7 +14,9 @@ import type { CallerReport, CallerTask } from './caller-protocol.ts'
 
 const { REDIS_URL = '', CACHE_NAMESPACE = '', SERVICE_URL = '' } = process.env
 
-let open: { readonly cache: Cache; readonly connection: Connection } | undefined
+let open:
+  | { readonly cache: Cache; readonly connection: Connection; readonly metrics: Metrics }
+  | undefined
 let following = true
 
 process.on('message', (message) => void handle(message as CallerTask))
@@ -24,28 +28,31 @@ async function handle(task: CallerTask): Promise<void> {
   else await follow(task.key)
 }
 
-function cacheOf(): Cache {
+function opened(): NonNullable<typeof open> {
   // Not before it is needed: the demo counts the service's connections first.
   if (open === undefined) {
     const connection = openConnection(REDIS_URL, { onWarning: () => {} })
     const cache = createCache({ connection, namespace: CACHE_NAMESPACE, near: { maxEntries: 100 } })
-    open = { connection, cache }
+    open = { connection, cache, metrics: createMetrics({ cache }) }
   }
-  return open.cache
+  return open
+}
+
+async function figuresNow(): Promise<CacheFigures> {
+  return cacheFigures(await opened().metrics.snapshot())
 }
 
 async function stampede(key: string, callers: number, at: number): Promise<void> {
-  const cache = cacheOf()
+  const { cache } = opened()
   // Whatever is slow only once is over before it counts.
   await cache.getOrSet(`${key}:first-contact`, () => ({}))
+  const before = await figuresNow()
   await sleep(Math.max(0, at - Date.now()))
 
-  let loads = 0
   const took: number[] = []
   const values = new Set<string>()
   const errors = new Set<string>()
   async function load(): Promise<unknown> {
-    loads++
     const path = `/api/users/${key.slice('user:'.length)}`
     // The service's source, past its cache.
     const response = await fetch(SERVICE_URL + path, { headers: { 'cache-control': 'no-store' } })
@@ -63,20 +70,20 @@ async function stampede(key: string, callers: number, at: number): Promise<void>
     }
   }
   await Promise.all(Array.from({ length: callers }, call))
-  tell({ report: 'stampede', took, loads, values: [...values], errors: [...errors] })
+  const figures = between(before, await figuresNow())
+  tell({ report: 'stampede', took, figures, values: [...values], errors: [...errors] })
 }
 
 /** Reads a key over and over, and tells when it reads something new. */
 async function follow(key: string): Promise<void> {
-  const cache = cacheOf()
-  let reads = 0
-  let near = 0
+  const { cache } = opened()
+  const before = await figuresNow()
+  let counted = 0
   let last = -1
   while (following && process.connected) {
     const copy = cache.peek<{ version: number }>(key)
     const value = copy ?? (await cache.get<{ version: number }>(key))
-    reads++
-    if (copy !== undefined) near++
+    counted++
     const version = value?.version ?? last
     if (version !== last) {
       last = version
@@ -84,7 +91,7 @@ async function follow(key: string): Promise<void> {
     }
     await sleep(1)
   }
-  tell({ report: 'followed', reads, near })
+  tell({ report: 'followed', figures: between(before, await figuresNow()), counted })
 }
 
 function tell(report: CallerReport): void {
@@ -93,6 +100,7 @@ function tell(report: CallerReport): void {
 
 async function end(): Promise<void> {
   following = false
+  open?.metrics.close()
   await open?.cache.close()
   await open?.connection.close()
 }

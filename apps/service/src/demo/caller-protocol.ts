@@ -1,3 +1,5 @@
+import type { CacheFigures } from './service-figures.ts'
+
 /** What the demo asks of a process that calls the cache. */
 export type CallerTask =
   | {
@@ -14,8 +16,8 @@ export type CallerTask =
 export interface StampedePart {
   /** Times of all callers that were answered, in milliseconds. */
   readonly took: readonly number[]
-  /** Loaders that ran in this process. */
-  readonly loads: number
+  /** What the process's metrics counted. */
+  readonly figures: CacheFigures
   /** Different values that callers were given, as JSON. */
   readonly values: readonly string[]
   /** Why callers were not answered. */
@@ -24,9 +26,10 @@ export interface StampedePart {
 
 /** How a process that follows a key read it. */
 export interface FollowPart {
-  readonly reads: number
-  /** Reads that its own copy answered. */
-  readonly near: number
+  /** What the process's metrics counted. */
+  readonly figures: CacheFigures
+  /** Reads as the process counted them itself. */
+  readonly counted: number
 }
 
 export type CallerReport =

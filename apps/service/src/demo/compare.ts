@@ -73,6 +73,12 @@ export function comparison(without: Run, cached: Run): string[] {
     ['requests per second', ...both((run) => count(Math.round(run.samples.length / run.seconds)))],
     ['queries at the source', ...both((run) => count(run.figures.queries))],
     ['cache hit rate', '-', hitRate(cached.figures)],
+    [
+      "answered by the process's own copies",
+      '-',
+      percent(cached.figures.nearHits, cached.figures.hits),
+    ],
+    ['loaders run', '-', count(cached.figures.loads)],
     ['response time p50', ...both((run) => milliseconds(quantile(times(run.samples), 0.5)))],
     ['response time p99', ...both((run) => milliseconds(quantile(times(run.samples), 0.99)))],
     ['jobs done', ...both((run) => `${run.jobsDone} of ${run.jobsAdded}`)],

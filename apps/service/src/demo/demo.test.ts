@@ -3,6 +3,7 @@ import { createPopularity } from './popularity.ts'
 import { quantile, type Sample } from './samples.ts'
 import { createScreen } from './screen.ts'
 import { milliseconds, percent, tableLines } from './table.ts'
+import { between, faultOfCount, together } from './service-figures.ts'
 import { faultsOfFollow, type Follow } from './follow.ts'
 import { faultsOfStampede, type Stampede } from './stampede.ts'
 import { faultsOf } from './verdict.ts'
@@ -82,13 +83,44 @@ describe('the screen', () => {
   })
 })
 
+const nothing = {
+  hits: 0,
+  nearHits: 0,
+  misses: 0,
+  coalesced: 0,
+  leaseWaited: 0,
+  loads: 0,
+  outageHits: 0,
+  deadlineHits: 0,
+}
+
+describe('figures', () => {
+  it('are what was added, and add up', () => {
+    const after = { ...nothing, hits: 7, loads: 2 }
+    expect(between({ ...nothing, hits: 3 }, after)).toEqual({ ...nothing, hits: 4, loads: 2 })
+    expect(together([after, after])).toEqual({ ...nothing, hits: 14, loads: 4 })
+  })
+
+  it('are held against what the demo counted itself', () => {
+    expect(faultOfCount('reads', 100, 100)).toEqual([])
+    expect(faultOfCount('reads', 101, 100)).toEqual([])
+    expect(faultOfCount('reads', 110, 100, 10)).toEqual([])
+    expect(faultOfCount('reads', 102, 100)).toEqual([
+      'the metrics say 102 reads, the demo counted 100',
+    ])
+    expect(faultOfCount('loads', 0, 1)).toHaveLength(1)
+  })
+})
+
 describe('the verdict', () => {
   const sample: Sample = { sentAt: 0, took: 1, status: 200, from: 'cache' }
-  const figures = { hits: 1, misses: 0, queries: 0 }
+  // A request and two jobs.
+  const figures = { ...nothing, hits: 1, misses: 2, loads: 2, breakersOpened: 0, queries: 2 }
   const run: Run = { samples: [sample], seconds: 1, figures, jobsAdded: 2, jobsDone: 2 }
   const frozen: Freeze = {
     frozenMs: 3000,
     during: [sample],
+    figures: { ...figures, hits: 0, misses: 1 },
     failures: 0,
     recoveryMs: 5,
     jobsAdded: 3,
@@ -104,9 +136,32 @@ describe('the verdict', () => {
 
   it.each<[string, Run, Freeze]>([
     ['1 requests failed under load', { ...run, samples: [{ ...sample, status: 500 }] }, frozen],
-    ['no request was answered under load', { ...run, samples: [] }, frozen],
-    ['1 jobs were not done', { ...run, jobsDone: 1 }, frozen],
-    ['no job was added', { ...run, jobsAdded: 0, jobsDone: 0 }, frozen],
+    [
+      'no request was answered under load',
+      { ...run, samples: [], figures: { ...figures, hits: 0 } },
+      frozen,
+    ],
+    ['1 jobs were not done', { ...run, jobsDone: 1, figures: { ...figures, misses: 1 } }, frozen],
+    [
+      'no job was added',
+      { ...run, jobsAdded: 0, jobsDone: 0, figures: { ...figures, misses: 0 } },
+      frozen,
+    ],
+    [
+      'the metrics say 4 reads, the demo counted 3',
+      { ...run, figures: { ...figures, hits: 2 } },
+      frozen,
+    ],
+    [
+      'the metrics say 3 loads, the demo counted 2',
+      { ...run, figures: { ...figures, loads: 3 } },
+      frozen,
+    ],
+    [
+      'the metrics say 90 reads while frozen, the demo counted 1',
+      run,
+      { ...frozen, figures: { ...figures, hits: 88 } },
+    ],
     ['2 requests failed around the freeze', run, { ...frozen, failures: 2 }],
     ['no request was made during the freeze', run, { ...frozen, during: [] }],
     ['the cache did not come back after the freeze', run, { ...frozen, recoveryMs: undefined }],
@@ -122,8 +177,8 @@ describe('what is said of a stampede', () => {
     processes: 4,
     callers: 3,
     took: [40, 41, 42],
+    figures: { ...nothing, misses: 1, loads: 1, coalesced: 2 },
     queries: 1,
-    loads: 1,
     values: 1,
     errors: [],
   }
@@ -133,8 +188,12 @@ describe('what is said of a stampede', () => {
   })
 
   it.each<[string, Partial<Stampede>]>([
-    ['the stampede made 2 queries', { queries: 2 }],
-    ['the stampede made 0 queries', { queries: 0 }],
+    ['the stampede made 2 queries', { queries: 2, figures: { ...nothing, loads: 2 } }],
+    ['the stampede made 0 queries', { queries: 0, figures: nothing }],
+    [
+      'the metrics say 3 loads in the stampede, the demo counted 1',
+      { figures: { ...nothing, loads: 3 } },
+    ],
     ['1 callers of the stampede got no value: no answer', { took: [1, 2], errors: ['no answer'] }],
     ['the callers of the stampede got 2 different values', { values: 2 }],
   ])('is: %s', (fault, change) => {
@@ -148,8 +207,8 @@ describe('what is said of copies', () => {
     processes: 2,
     writes: 2,
     took: [3, 4, 5, 6],
-    reads: 100,
-    near: 95,
+    figures: { ...nothing, hits: 98, nearHits: 95, misses: 2 },
+    counted: 100,
     serviceFollowed: true,
   }
 
@@ -163,7 +222,14 @@ describe('what is said of copies', () => {
       'writes by redis-cli were seen after 900 ms, half of the time',
       { took: [900, 900, 950, 950] },
     ],
-    ['most reads asked Redis in spite of the near cache', { near: 10 }],
+    [
+      'most reads asked Redis in spite of the near cache',
+      { figures: { ...nothing, hits: 100, nearHits: 10 } },
+    ],
+    [
+      'the metrics say 90 reads by those who follow, the demo counted 100',
+      { figures: { ...nothing, hits: 90, nearHits: 90 } },
+    ],
     ['the service did not see the last write by redis-cli', { serviceFollowed: false }],
   ])('is: %s', (fault, change) => {
     expect(faultsOfFollow({ ...good, ...change })).toEqual([fault])

@@ -4,6 +4,7 @@ import type { ForeignWriter } from './foreign-writer.ts'
 import type { HttpClient } from './http-client.ts'
 import { quantile } from './samples.ts'
 import type { Screen } from './screen.ts'
+import { faultOfCount, readsOf, together, type CacheFigures } from './service-figures.ts'
 import { count, milliseconds, percent, tableLines } from './table.ts'
 
 /** A user that nothing else in the demo changes. */
@@ -24,9 +25,10 @@ export interface Follow {
   readonly writes: number
   /** From each write until each process read it, in milliseconds. */
   readonly took: readonly number[]
-  readonly reads: number
-  /** Reads that were answered without asking Redis. */
-  readonly near: number
+  /** What the metrics of all processes counted. */
+  readonly figures: CacheFigures
+  /** Reads as the processes counted them themselves. */
+  readonly counted: number
   /** Whether the service shows the last write, too. */
   readonly serviceFollowed: boolean
 }
@@ -87,25 +89,25 @@ export async function follow(options: {
     processes: callers.size,
     writes: WRITES,
     took,
-    reads: parts.reduce((sum, part) => sum + part.reads, 0),
-    near: parts.reduce((sum, part) => sum + part.near, 0),
+    figures: together(parts.map((part) => part.figures)),
+    counted: parts.reduce((sum, part) => sum + part.counted, 0),
     serviceFollowed: (body as { version?: number } | undefined)?.version === 1000 + WRITES,
   }
 }
 
-export function followReport({ near, processes, reads, took, writes }: Follow): string[] {
+export function followReport({ figures, processes, took, writes }: Follow): string[] {
   return tableLines([
     ['writes seen', `${count(took.length)} of ${count(writes * processes)}`],
     ['until the new value was read p50', milliseconds(quantile(took, 0.5))],
     ['until the new value was read, slowest', milliseconds(quantile(took, 1))],
-    ['reads meanwhile', count(reads)],
-    ['answered without asking Redis', percent(near, reads)],
+    ['reads meanwhile', count(readsOf(figures))],
+    ['answered without asking Redis', percent(figures.nearHits, readsOf(figures))],
   ])
 }
 
 /** In sentences; nothing when all went well. */
 export function faultsOfFollow(result: Follow): string[] {
-  const { near, processes, reads, serviceFollowed, took, writer, writes } = result
+  const { counted, figures, processes, serviceFollowed, took, writer, writes } = result
   const faults: string[] = []
   const missed = writes * processes - took.length
   if (missed > 0) faults.push(`${missed} writes by ${writer} were not seen`)
@@ -113,7 +115,10 @@ export function faultsOfFollow(result: Follow): string[] {
   if (median > SLOW_MS) {
     faults.push(`writes by ${writer} were seen after ${milliseconds(median)}, half of the time`)
   }
-  if (near < reads / 2) faults.push('most reads asked Redis in spite of the near cache')
+  if (figures.nearHits < counted / 2) {
+    faults.push('most reads asked Redis in spite of the near cache')
+  }
+  faults.push(...faultOfCount('reads by those who follow', readsOf(figures), counted))
   if (!serviceFollowed) faults.push(`the service did not see the last write by ${writer}`)
   return faults
 }

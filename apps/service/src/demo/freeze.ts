@@ -4,8 +4,9 @@ import type { HttpClient } from './http-client.ts'
 import { countDone, startJobs } from './job-producer.ts'
 import { startLoad } from './load.ts'
 import { createPopularity } from './popularity.ts'
-import { countFrom, failed, quantile, times, type Sample } from './samples.ts'
+import { failed, quantile, times, type Sample } from './samples.ts'
 import type { Screen } from './screen.ts'
+import { between, readFigures, type ServiceFigures } from './service-figures.ts'
 import { count, milliseconds, tableLines } from './table.ts'
 
 const BEFORE_MS = 700
@@ -20,6 +21,8 @@ export interface Freeze {
   readonly frozenMs: number
   /** Requests that were sent before the thaw and not answered before the freeze. */
   readonly during: readonly Sample[]
+  /** What the service's metrics counted from the freeze to the thaw. */
+  readonly figures: ServiceFigures
   /** All requests that failed, before, during and after. */
   readonly failures: number
   /** From the thaw to the first answer out of the cache; `undefined` when none came. */
@@ -44,9 +47,11 @@ export async function freeze(options: {
   const jobs = startJobs(client, POPULAR_USERS, signal)
   await sleep(BEFORE_MS, undefined, { signal })
 
+  const before = await readFigures(client)
   const pausedAt = performance.now()
   await freezer.pause()
   let thawedAt: number
+  let figures: ServiceFigures
   try {
     while (performance.now() - pausedAt < FROZEN_MS) {
       const left = (FROZEN_MS - (performance.now() - pausedAt)) / 1000
@@ -57,6 +62,7 @@ export async function freeze(options: {
       )
       await sleep(100, undefined, { signal })
     }
+    figures = between(before, await readFigures(client))
   } finally {
     thawedAt = performance.now()
     await freezer.resume()
@@ -78,6 +84,7 @@ export async function freeze(options: {
   return {
     frozenMs: thawedAt - pausedAt,
     during: load.samples.filter((one) => one.sentAt < thawedAt && one.sentAt + one.took > pausedAt),
+    figures,
     failures: load.samples.filter(failed).length,
     recoveryMs: hit === undefined ? undefined : hit.sentAt + hit.took - thawedAt,
     jobsAdded: jobs.added.length,
@@ -88,20 +95,16 @@ export async function freeze(options: {
 }
 
 export function freezeReport(result: Freeze): string[] {
-  const { during, recoveryMs } = result
-  const answered = during.filter((one) => !failed(one))
+  const { during, figures, recoveryMs } = result
   const took = times(during)
-  const source = countFrom(answered, 'source') + countFrom(answered, 'shared')
   return tableLines([
     ['requests meanwhile', count(during.length)],
-    ['answered from the source', count(source)],
-    [
-      'answered by copies until it was noticed',
-      count(
-        countFrom(answered, 'cache') + countFrom(answered, 'near') + countFrom(answered, 'stale'),
-      ),
-    ],
-    ['answered by the last second of loads', count(countFrom(answered, 'buffer'))],
+    ['answered by copies until it was noticed', count(figures.hits)],
+    ['loaders run', count(figures.loads)],
+    ['answered by a load of somebody else', count(figures.coalesced)],
+    ['answered by the last second of loads', count(figures.outageHits)],
+    ['calls that waited for Redis until their deadline', count(figures.deadlineHits)],
+    ['breakers opened', count(figures.breakersOpened)],
     ['failed', count(result.failures)],
     ['response time p50', milliseconds(quantile(took, 0.5))],
     ['response time p99', milliseconds(quantile(took, 0.99))],

@@ -2,7 +2,7 @@ import type { Callers } from './callers.ts'
 import type { HttpClient } from './http-client.ts'
 import { quantile } from './samples.ts'
 import type { Screen } from './screen.ts'
-import { readFigures } from './service-figures.ts'
+import { faultOfCount, readFigures, together, type CacheFigures } from './service-figures.ts'
 import { count, milliseconds, tableLines } from './table.ts'
 
 /** A user that nothing else in the demo asks for, so that nobody has it. */
@@ -16,9 +16,10 @@ export interface Stampede {
   readonly processes: number
   readonly callers: number
   readonly took: readonly number[]
+  /** What the metrics of all processes counted. */
+  readonly figures: CacheFigures
   /** Statements that reached the database meanwhile, counted there. */
   readonly queries: number
-  readonly loads: number
   /** How many different values callers got. */
   readonly values: number
   readonly errors: readonly string[]
@@ -42,16 +43,19 @@ export async function stampede(options: {
     processes: callers.size,
     callers: CALLERS,
     took: parts.flatMap((part) => part.took),
+    figures: together(parts.map((part) => part.figures)),
     queries: after.queries - before.queries,
-    loads: parts.reduce((sum, part) => sum + part.loads, 0),
     values: new Set(parts.flatMap((part) => part.values)).size,
     errors: parts.flatMap((part) => part.errors),
   }
 }
 
-export function stampedeReport({ callers, queries, took }: Stampede): string[] {
+export function stampedeReport({ callers, figures, queries, took }: Stampede): string[] {
   return tableLines([
     ['callers answered', `${count(took.length)} of ${count(callers)}`],
+    ['loaders run', count(figures.loads)],
+    ['callers who shared a call of their process', count(figures.coalesced)],
+    ['processes that waited for the one which loads', count(figures.leaseWaited)],
     ['queries at the source', count(queries)],
     ['time to the value p50', milliseconds(quantile(took, 0.5))],
     ['time to the value p99', milliseconds(quantile(took, 0.99))],
@@ -60,12 +64,13 @@ export function stampedeReport({ callers, queries, took }: Stampede): string[] {
 
 /** In sentences; nothing when all went well. */
 export function faultsOfStampede(result: Stampede): string[] {
-  const { callers, errors, queries, took, values } = result
+  const { callers, errors, figures, queries, took, values } = result
   const faults: string[] = []
   const [reason] = errors
   if (took.length < callers) {
     faults.push(`${callers - took.length} callers of the stampede got no value: ${reason}`)
   }
+  faults.push(...faultOfCount('loads in the stampede', figures.loads, queries))
   if (queries !== 1) faults.push(`the stampede made ${queries} queries`)
   if (values > 1) faults.push(`the callers of the stampede got ${values} different values`)
   return faults

@@ -10,7 +10,7 @@ export async function heapOf({ worker }: Instance): Promise<number> {
 }
 
 /** How much more than at first may be in use at the end and still count as nothing kept. */
-const SLACK = 1.2
+const SLACK = 1.15
 
 /** Whether nothing piles up: the end is about the beginning, whatever happened between. */
 export function isFlat(heap: readonly number[]): boolean {
