@@ -20,6 +20,8 @@ type Outcome = AuthCacheEvents['corral:auth-cache:authenticate']['outcome']
 
 /**
  * Whose token it is: from the cache, or from the verifier, which runs once however many ask at a time.
+ * What one verifier said is what all callers get: another one wants an auth cache on a cache of
+ * another namespace (`cache.child('partners')`).
  *
  * @throws CorralError `TOKEN_INVALID`, `TOKEN_REVOKED`, `AUTH_UNAVAILABLE`
  */
