@@ -2,23 +2,37 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { channel } from 'node:diagnostics_channel'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
+import type { ConnectionEvents } from '@corral/connection'
+import type { CoreEvents } from '@corral/core'
 import { monitor, startProxy, startRedis, type TestRedis } from '@corral/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { AuthCache } from '../src/index.ts'
+import type { AuthCache, AuthCacheEvents } from '../src/index.ts'
 import { jwt, openSide } from './bed.ts'
 
-/** Every channel that Corral tells of this package's work by. */
-const channels = [
-  'corral:auth-cache:authenticate',
-  'corral:auth-cache:revoke',
-  'corral:auth-cache:tampered',
-  ...['hit', 'miss', 'set', 'delete', 'load', 'lease-wait', 'invalidate', 'error', 'coalesced'].map(
-    (event) => `corral:core:${event}`,
-  ),
-  ...['command', 'breaker', 'state', 'signals', 'warning'].map(
-    (event) => `corral:connection:${event}`,
-  ),
-]
+/** Every channel that Corral tells of this package's work by; the compiler misses none. */
+const channels = Object.keys({
+  'corral:auth-cache:authenticate': true,
+  'corral:auth-cache:revoke': true,
+  'corral:auth-cache:tampered': true,
+  'corral:core:hit': true,
+  'corral:core:hits': true,
+  'corral:core:near-hit': true,
+  'corral:core:near-sample': true,
+  'corral:core:miss': true,
+  'corral:core:set': true,
+  'corral:core:delete': true,
+  'corral:core:load': true,
+  'corral:core:lease-wait': true,
+  'corral:core:invalidate': true,
+  'corral:core:error': true,
+  'corral:core:coalesced': true,
+  'corral:core:outage-hit': true,
+  'corral:connection:command': true,
+  'corral:connection:breaker': true,
+  'corral:connection:state': true,
+  'corral:connection:signals': true,
+  'corral:connection:warning': true,
+} satisfies Record<keyof (AuthCacheEvents & CoreEvents & ConnectionEvents), true>)
 
 let server: TestRedis
 beforeAll(async () => {
@@ -36,6 +50,9 @@ const canaries = {
   signed: jwt({ sub: 'ada', jti: 'canary' }),
   bad: 'canary-bad-93c1a7e0ff',
   failing: 'canary-failing-77aa01bc',
+  // As JSON writes it, it looks different.
+  quoted: 'canary-"quoted"-\\-4417ab90cd',
+  short: 'canary-short-1',
   known: 'canary-known-5512cd90ee',
   malformed: `${jwt({ sub: 'x' })}.canary`,
   ended: jwt({ sub: 'ada', exp: 1 }),
@@ -46,6 +63,7 @@ const pepper = 'canary-pepper-0011223344556677'
 /** What would give a canary away: itself, or a good part of it, as text or in another base. */
 function traces(): string[] {
   const all = [...Object.values(canaries), pepper]
+  all.push(...all.map((secret) => JSON.stringify(secret).slice(1, -1)))
   return all.flatMap((secret) => {
     const tail = secret.slice(-16)
     const parts = [secret, secret.slice(0, 80), tail]
@@ -78,6 +96,22 @@ async function exercise(auth: AuthCache, seen: (error: unknown) => void): Promis
     await attempt(() => auth.getToken(token))
     await attempt(() => auth.authenticate(token, async () => ({ userId: 'ada', token })))
     await attempt(() => auth.authenticate(token, (async () => ({ userId: 5 })) as never))
+    await attempt(() =>
+      auth.authenticate(token, async () => ({
+        get userId(): string {
+          throw new Error(token)
+        },
+      })),
+    )
+    await attempt(() =>
+      auth.authenticate(token, async () => {
+        throw Object.defineProperty({}, 'name', {
+          get: () => {
+            throw new Error(token)
+          },
+        })
+      }),
+    )
     await attempt(() => auth.clearToken(token))
     await attempt(() => auth.authenticate(token, verify))
   }
