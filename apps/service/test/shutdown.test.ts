@@ -115,7 +115,7 @@ describe('SIGTERM while requests wait for the source', () => {
 
   it('fails nobody when a second instance stands behind the same port', async () => {
     await using redis = await startRedis({ prefer: 'binary' })
-    await using instances = createInstances('../main.ts', {
+    await using instances = createInstances(new URL('../src/main.ts', import.meta.url), {
       ...environment(redis.url),
       DATABASE_LATENCY: '200ms',
       DATABASE_POOL: '100',

@@ -23,7 +23,3 @@ export function quantile(values: readonly number[], share: number): number {
 export function times(samples: readonly Sample[]): number[] {
   return samples.map((sample) => sample.took)
 }
-
-export function countFrom(samples: readonly Sample[], from: string): number {
-  return samples.filter((sample) => sample.from === from).length
-}

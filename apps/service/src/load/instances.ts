@@ -16,10 +16,10 @@ export interface Instances extends AsyncDisposable {
   start(): Promise<Instance>
 }
 
-/** @param program what an instance runs, beside this file; it tells its parent when it listens */
-export function createInstances(program: string, env: Readonly<Record<string, string>>): Instances {
+/** @param program what an instance runs; it tells its parent when it listens */
+export function createInstances(program: URL, env: Readonly<Record<string, string>>): Instances {
   cluster.setupPrimary({
-    exec: fileURLToPath(new URL(program, import.meta.url)),
+    exec: fileURLToPath(program),
     args: [],
     execArgv: ['--conditions=@corral/source', '--import', import.meta.resolve('tsx')],
   })

@@ -30,7 +30,7 @@ async function load(): Promise<boolean> {
   await using redis = await startRedis({
     args: ['--appendonly', 'yes', '--appendfsync', 'always'],
   })
-  await using instances = createInstances('./instance.ts', {
+  await using instances = createInstances(new URL('./instance.ts', import.meta.url), {
     NODE_ENV: 'production',
     HOST: '127.0.0.1',
     PORT: '0',
