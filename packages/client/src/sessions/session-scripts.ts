@@ -71,11 +71,10 @@ export const readSession: Script = defineScript({
 local s = alive(KEYS[1], KEYS[2], tonumber(ARGV[2]))
 if not s or s.err then return s end
 if ARGV[3] == '1' then
-  if ARGV[4] ~= '0' then
-    s.idle = tonumber(ARGV[4])
-    redis.call('HSET', s.key, 'i', ARGV[4])
-  end
+  if ARGV[4] ~= '0' then s.idle = tonumber(ARGV[4]) end
+  -- This comes first: what follows another write works also when Redis is full.
   roll(s)
+  if ARGV[4] ~= '0' then redis.call('HSET', s.key, 'i', ARGV[4]) end
   -- Once a minute is enough for a list, and a write less for every read.
   if now - s.seen > 60000000 then redis.call('HSET', s.key, 's', whole(now)) end
 end
