@@ -90,3 +90,24 @@ describe.each(['near: false', 'near'] as const)('100,000 made-up tokens, %s', (t
     await side.end()
   })
 })
+
+describe('while Redis is away', () => {
+  it('nothing is left of what could not be read', async () => {
+    const side = openSide(server, { near: { maxEntries: 1_000 } })
+    const { auth } = side
+    await side.connection.signals.whenOn(10_000)
+    side.connection.isolate()
+    async function ask(from: number, to: number): Promise<void> {
+      for (let at = from; at < to; at += 500) {
+        const all = await Promise.all(Array.from({ length: 500 }, (_, i) => auth.get(`u${at + i}`)))
+        expect(all.every((it) => it === undefined)).toBe(true)
+      }
+    }
+    await ask(0, 20_000)
+    const before = await memoryAfterGc()
+    await ask(20_000, 60_000)
+    expect((await memoryAfterGc()) - before).toBeLessThan(3_000_000)
+    side.connection.reset()
+    await side.end()
+  }, 120_000)
+})

@@ -49,8 +49,12 @@ export function createRedisLedger(
 
   async function ask(asked: readonly string[], keep: boolean): Promise<number[]> {
     const keepCopies = keep && near !== undefined ? asked.map((key) => near.reading(key)) : []
-    const stamps = await reads.read(asked)
-    keepCopies.forEach((keepCopy, index) => keepCopy(stamps[index] as number))
+    let stamps: readonly number[] = []
+    try {
+      stamps = await reads.read(asked)
+    } finally {
+      keepCopies.forEach((keepCopy, index) => keepCopy(stamps[index]))
+    }
     return stamps.map((stamp, index) => Math.max(stamp, local(asked[index] as string)))
   }
 

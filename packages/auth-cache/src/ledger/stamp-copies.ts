@@ -7,9 +7,9 @@ export interface StampCopies {
   get(key: string): number | undefined
   /**
    * Registers a read that is about to be sent; what it brings is kept by the function returned,
-   * unless a signal said meanwhile that it is old.
+   * unless a signal said meanwhile that it is old. To be called also when it brought nothing.
    */
-  reading(key: string): (stamp: number) => void
+  reading(key: string): (stamp: number | undefined) => void
   /** This process changes it: no copy until the signals have said what it is. */
   drop(key: string): void
   close(): void
@@ -58,7 +58,7 @@ export function createStampCopies(
         const standing = reads.get(key)
         if (standing?.delete(read) !== true) return
         if (standing.size === 0) reads.delete(key)
-        if (coherent) copies.set(key, stamp)
+        if (coherent && stamp !== undefined) copies.set(key, stamp)
       }
     },
     drop,
