@@ -1,4 +1,4 @@
-import { cpus } from 'node:os'
+import { cpus, loadavg } from 'node:os'
 import { markdownTable } from '@corral/testing'
 import type { FaultReport } from './run-fault.ts'
 
@@ -65,7 +65,7 @@ export function summaryTable(pairs: readonly Pair[], outageMs: number): string {
     ]
   })
   const clients = new Set(pairs.map(({ guarded }) => guarded.driver))
-  const foot = `Faults of ${outageMs / 1_000} s, the worst of ${clients.size} pairs (${[...clients].join('; ')}), jobs of all of them; Node ${process.versions.node}, ${cpus().length} cores, loopback.`
+  const foot = `Faults of ${outageMs / 1_000} s, the worst of ${clients.size} pairs (${[...clients].join('; ')}), jobs of all of them; Node ${process.versions.node}, ${cpus().length} cores, load average ${loadavg()[0]?.toFixed(1)}, loopback.`
   return `${markdownTable(head, rows)}\n${foot}\n`
 }
 

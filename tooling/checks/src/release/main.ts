@@ -39,7 +39,7 @@ async function tryOne(each: Packed): Promise<number> {
     say(`${name}: cannot be installed or compiled: ${String(error)}`)
     return 1
   }
-  const faults: string[] = []
+  const faults = newcomer.brought.filter(newcomer.isForeign).map((other) => `  brings ${other}`)
   for (const { version, path } of nodes) {
     for (const file of newcomer.programs) {
       const fault = await runExample(newcomer, path, file, redis.port)

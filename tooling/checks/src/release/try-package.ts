@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { allowedImports } from '../imports/directions.ts'
 import { demand, type Packed } from '../packaging/pack.ts'
 import { root, workspaceMembers } from '../repository.ts'
 import { rootTool, run } from '../run.ts'
@@ -13,6 +14,8 @@ export interface Newcomer {
   readonly programs: readonly string[]
   /** The packages of ours that came along, itself included. */
   readonly brought: readonly string[]
+  /** Whether the import map knows no reason for a package to be there: cache code beside locks, say. */
+  readonly isForeign: (name: string) => boolean
 }
 
 /** Installs a package and what its README names beside it, and compiles the README's first example. */
@@ -48,7 +51,11 @@ export async function installAlone(
   }
   const files = names.flatMap((name) => [`${name}.js`, `${name}.cjs`])
   const brought = readdirSync(join(folder, 'node_modules/@corral')).map((name) => `@corral/${name}`)
-  return { folder, programs: files, brought: brought.toSorted() }
+  const expected = new Set(
+    installs.flatMap((each) => [each, ...(allowedImports(each)?.sources ?? [])]),
+  )
+  const isForeign = (name: string): boolean => !expected.has(name)
+  return { folder, programs: files, brought: brought.toSorted(), isForeign }
 }
 
 /** In the version that the workspace is tested with. */
@@ -85,10 +92,10 @@ const REDIRECT = fileURLToPath(new URL('./redirect.mjs', import.meta.url))
 
 /**
  * Runs a program with one Node and returns what is wrong, in a word or more. It has
- * to end by itself, to print something, and to load no package of ours that its own does not name.
+ * to end by itself, to print something, and to load no package of ours that does not belong to it.
  */
 export async function runExample(
-  { folder, brought }: Newcomer,
+  { folder, isForeign }: Newcomer,
   node: string,
   file: string,
   redisPort: number,
@@ -103,8 +110,8 @@ export async function runExample(
   if (status !== 0 || stdout === '') return `status ${status}: ${output.trim() || 'no output'}`
   const said = output.replace(stdout, '').trim()
   if (said.includes('CorralWarning')) return said
-  const foreign = loaded.filter((name) => !brought.includes(name))
-  if (loaded.length === 0 || foreign.length > 0) return `loads ${loaded.join(', ') || 'nothing'}`
+  if (loaded.length === 0 || loaded.some(isForeign))
+    return `loads ${loaded.join(', ') || 'nothing'}`
   return undefined
 }
 
