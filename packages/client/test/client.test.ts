@@ -106,6 +106,46 @@ describe('the client on a real Redis', () => {
     }
   })
 
+  it('forgets what was memoized for a user, whatever the id is made of, and for no other', async () => {
+    const ids = [
+      1,
+      '1',
+      '1:admin',
+      '10',
+      '*',
+      '1*',
+      '[1]',
+      '{1}',
+      '?',
+      'ü',
+      '日本',
+      '%31',
+      'x'.repeat(500),
+    ]
+    const other = elsewhere()
+    try {
+      const asked: (string | number)[] = []
+      const orders = (of: CacheClient) =>
+        of.memoize(
+          async (page: number, id: string | number) => {
+            asked.push(id)
+            return page
+          },
+          { name: 'orders', userOf: (_page, id) => id },
+        )
+      const [here, there] = [orders(corral), orders(other.client)]
+      await Promise.all(ids.map((id) => here(1, id)))
+      for (const gone of ids) {
+        const before = asked.length
+        expect(await other.client.deleteUserCache(gone)).toBe(true)
+        for (const id of ids) await there(1, id)
+        expect(asked.slice(before)).toEqual(ids.filter((id) => String(id) === String(gone)))
+      }
+    } finally {
+      await other.close()
+    }
+  })
+
   it('loads once across processes for what is memoized', async () => {
     const other = elsewhere()
     try {

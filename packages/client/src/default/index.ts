@@ -19,7 +19,8 @@ function childOf(name: string): Cache {
 
 /**
  * Clients for zero set-up, on the cache of `@corral/core/default`: what `configureDefaults` was given,
- * else `REDIS_URL` and `BULLMQ_PREFIX`. Nothing is opened before the first call.
+ * else `REDIS_URL` and `BULLMQ_PREFIX`. Nothing is opened before the first call: functions memoized,
+ * limiters and stores may be made at the top of a module. Reading `cache` or `flags` counts as a call.
  */
 export const defaultCacheClient: CacheClient = lazyClient(() => cacheManager.cache)
 
