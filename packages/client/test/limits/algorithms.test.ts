@@ -13,7 +13,7 @@ import {
 } from '../../src/limits/lua/limit-script.ts'
 import { resolveRule, type RateRule, type ResolvedRule } from '../../src/limits/rate-rule.ts'
 import { resultOf, type RateLimitResult } from '../../src/limits/rate-limit-result.ts'
-import { injectedTime } from './injected-time.ts'
+import { injectedTime, SEQUENCES } from './injected-time.ts'
 import { modelOf, type Model, type ModelRule } from './models.ts'
 
 let server: TestRedis
@@ -97,9 +97,6 @@ function gapOf({ kind, share }: Step, window: number, limit: number): number {
   if (kind === 4) return window - 2 + Math.round(share * 4)
   return Math.round(share * 3 * window)
 }
-
-/** Of 5 to 40 calls each, so that 1,000 are over 10,000 decisions of each algorithm. */
-const SEQUENCES = process.env['CORRAL_PROOF'] === 'full' ? 10_000 : 1_000
 
 /** 2025-11-20, in µs. */
 const START = 1_763_600_000_000_000
