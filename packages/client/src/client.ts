@@ -94,7 +94,9 @@ export function createCacheClient(options: CacheClientOptions): CacheClient {
   const flags = createFlags(base)
   /** The first flags that are asked for wait for it together; later ones do not wait again. */
   let firstWait: Promise<boolean> | undefined
-  /** By their options: whoever asks again for the same gets the same. */
+  /** By their options as they were given, which are quick to look up. */
+  const asked = new Map<string, RateLimiter | ConcurrencyLimiter>()
+  /** By their options in one order and unit: whoever asks for the same gets the same. */
   const limiters = new Map<string, RateLimiter>()
   const places = new Map<string, ConcurrencyLimiter>()
   const sessions =
@@ -105,9 +107,15 @@ export function createCacheClient(options: CacheClientOptions): CacheClient {
   function rateLimiter(given: ConcurrencyOptions): ConcurrencyLimiter
   function rateLimiter(given: RateLimiterOptions): RateLimiter
   function rateLimiter(given: ConcurrencyOptions | RateLimiterOptions): unknown {
-    return isConcurrency(given)
-      ? kept(places, resolveConcurrencyOptions(given), () => createConcurrencyLimiter(base, given))
-      : kept(limiters, resolveRateOptions(given), () => createRateLimiter(base, given))
+    return kept(asked, JSON.stringify(given), () =>
+      isConcurrency(given)
+        ? kept(places, JSON.stringify(resolveConcurrencyOptions(given)), () =>
+            createConcurrencyLimiter(base, given),
+          )
+        : kept(limiters, JSON.stringify(resolveRateOptions(given)), () =>
+            createRateLimiter(base, given),
+          ),
+    )
   }
 
   return {
@@ -139,14 +147,13 @@ export function createCacheClient(options: CacheClientOptions): CacheClient {
     close() {
       flags.close()
       for (const limiter of limiters.values()) limiter.close()
-      limiters.clear()
+      for (const known of [asked, limiters, places]) known.clear()
     },
   }
 }
 
-/** What was made of the same options, in whatever order and units they were given. */
-function kept<T>(known: Map<string, T>, resolved: object, make: () => T): T {
-  const key = JSON.stringify(resolved)
+/** What was made under this key before, or is now. */
+function kept<T>(known: Map<string, T>, key: string, make: () => T): T {
   const found = known.get(key)
   if (found !== undefined) return found
   const made = make()
