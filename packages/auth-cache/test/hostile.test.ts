@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { inspect } from 'node:util'
 import { monitor, startRedis, waitFor, type TestRedis } from '@corral/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -410,6 +411,31 @@ describe('Redis', () => {
     await auth.revokeUser('ada')
     expect(await codeOf(auth.authenticate('after', db.verify))).toBe('TOKEN_REVOKED')
   })
+
+  it.each(kinds.flatMap((kind) => ['a list', 'text'].map((what) => ({ kind, what }))))(
+    'that held $what for a revocation, $kind, leaves nothing behind when it is mended',
+    async ({ kind, what }) => {
+      const { auth } = side()
+      const db = source()
+      await auth.authenticate('t', db.verify)
+      const digest = (text: string): string => createHash('sha256').update(text).digest('base64url')
+      const part = { token: `t:${digest('t')}`, user: `u:${digest('ada')}`, all: 'all' }[kind]
+      const key = `corral:auth:{app:auth}:${part}`
+      if (what === 'a list') await server.command('LPUSH', key, 'x')
+      else await server.command('SET', key, 'garbage')
+      for (const each of [auth, side().auth]) {
+        expect(await codeOf(each.authenticate('t', db.verify))).toBe('TOKEN_REVOKED')
+      }
+      expect((await keysOf('corral:auth:*')).toSorted()).toEqual(
+        [key, 'corral:auth:{app:auth}:newest'].toSorted(),
+      )
+      await server.command('DEL', key)
+      for (const each of [auth, side().auth]) {
+        expect((await each.authenticate('t', db.verify)).userId).toBe('ada')
+      }
+      expect(db.calls).toBe(1)
+    },
+  )
 
   it('mended after it held garbage is believed again', async () => {
     const { auth } = side()

@@ -250,6 +250,13 @@ describe('a revoked token', () => {
     expect(ttls[1]).toBeGreaterThan(6.9 * 86_400_000)
   })
 
+  it('loses no life by a shorter revocation after it', async () => {
+    await side({ revocationTtl: '30d' }).auth.revokeToken('opaque')
+    await side({ revocationTtl: '7d' }).auth.revokeToken('opaque')
+    const [key] = (await server.command('KEYS', 'corral:auth:*:t:*')) as [string]
+    expect(await server.command('PTTL', key)).toBeGreaterThan(29 * 86_400_000)
+  })
+
   it('is revoked before its time comes', async () => {
     const skewed = side({ clockSkew: '10s' }).auth
     const token = jwt({ sub: 'ada', nbf: Date.now() / 1_000 + 5 })

@@ -107,12 +107,18 @@ export function createAuthentication(deps: AuthenticateDeps): Authentication {
   async function judge(
     presented: Presented,
     read: readonly number[],
-    { at }: AuthRecord,
+    { at, user }: AuthRecord,
   ): Promise<void> {
     if (!verdicts.isRevoked(presented, read, at)) return
+    const keys = verdicts.keysOf(presented, user)
+    // What cannot be read may be mended: it refuses, and leaves nothing behind.
+    const sure = read.map((stamp, i) =>
+      stamp < Infinity ? stamp : ledger.known(keys[i] as string),
+    )
     // Its user was revoked. That it is older is known only as long as its record lasts, so it is
     // written down: a verifier that is asked later may know of neither.
-    if (!verdicts.isRevokedForGood(presented, read)) await deps.condemn(presented)
+    const isOlder = verdicts.isRevoked(presented, sure, at)
+    if (isOlder && !verdicts.isRevokedForGood(presented, sure)) await deps.condemn(presented)
     throw tokenRevoked()
   }
 
