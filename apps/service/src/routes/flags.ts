@@ -13,6 +13,24 @@ const READ_LIMIT_MS = 1000
 const Params = Type.Object({
   name: Type.String({ minLength: 1, maxLength: 100, pattern: '^[A-Za-z][\\w.-]*$' }),
 })
+const Members = Type.Object({}, { additionalProperties: true })
+
+/** A value for all, a percentage, or a definition in full; what fits together is for the client to say. */
+const FlagBody = Type.Object(
+  {
+    value: Type.Optional(Type.Unknown()),
+    percentage: Type.Optional(Type.Number({ minimum: 0, maximum: 100 })),
+    variants: Type.Optional(Members),
+    fallthrough: Type.Optional(Type.String()),
+    rollout: Type.Optional(Members),
+    rules: Type.Optional(Type.Array(Members, { maxItems: 100 })),
+    enabled: Type.Optional(Type.Boolean()),
+    stickBy: Type.Optional(Type.String()),
+    salt: Type.Optional(Type.String()),
+    description: Type.Optional(Type.String()),
+  },
+  { additionalProperties: false, minProperties: 1 },
+)
 const Query = Type.Object({ user: Type.Optional(UserId) }, { additionalProperties: false })
 
 /** Feature flags: decided here without asking Redis, changed for every process at once. */
@@ -47,22 +65,18 @@ export const flagRoutes: RouteGroup =
       },
     )
 
-    app.put(
-      '/api/flags/:name',
-      { schema: { params: Params, body: Type.Object({}, { additionalProperties: true }) } },
-      async (request) => {
-        const { name } = request.params
-        try {
-          await flags.set(name, request.body as FlagInput)
-        } catch (error) {
-          if (error instanceof TypeError || error instanceof RangeError) {
-            throw new Problem(400, error.message)
-          }
-          throw error
+    app.put('/api/flags/:name', { schema: { params: Params, body: FlagBody } }, async (request) => {
+      const { name } = request.params
+      try {
+        await flags.set(name, request.body as FlagInput)
+      } catch (error) {
+        if (error instanceof TypeError || error instanceof RangeError) {
+          throw new Problem(400, error.message)
         }
-        return { name }
-      },
-    )
+        throw error
+      }
+      return { name }
+    })
 
     app.delete('/api/flags/:name', { schema: { params: Params } }, async (request, reply) => {
       if (!(await flags.delete(request.params.name))) {
