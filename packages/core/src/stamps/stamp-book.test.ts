@@ -291,6 +291,7 @@ describe('copies of tags', () => {
       await answer()
       await learnt
       expect(book.verdict(entry(1, 'a'))).toBe('alive')
+      await fake.clock.advance(0)
     }
     expect(book.verdict(entry(1, 'e'))).toBe('alive')
     expect(book.verdict(entry(1, 'b'))).toBe('unknown')

@@ -144,14 +144,18 @@ export function createStampBook(deps: StampBookDeps): StampBook {
    * command more.
    */
   function learn(tags: readonly string[]): Promise<void> {
-    const wanted: StampCopy[] = []
-    for (const tag of tags) {
-      const copy = tagCopies.open(stampKeyOfTag(namespace, tag))
-      if (!reader.isKnown(copy) && !wanted.includes(copy)) wanted.push(copy)
-    }
-    if (wanted.length === 0) return learnBase()
-    for (const copy of base) if (!copy.fresh) wanted.push(copy)
-    return startReading(wanted)
+    const held = tags.map((tag) => tagCopies.hold(stampKeyOfTag(namespace, tag)))
+    const wanted = new Set(held.filter((copy) => !reader.isKnown(copy)))
+    const learnt = wanted.size === 0 ? learnBase() : readWithBase(wanted)
+    const release = (): void => held.forEach(tagCopies.release)
+    // Whoever asked judges in the turn in which this resolves.
+    const releaseLater = (): void => clock.afterIo(release)
+    learnt.then(releaseLater, releaseLater)
+    return learnt
+  }
+
+  function readWithBase(wanted: ReadonlySet<StampCopy>): Promise<void> {
+    return startReading([...wanted, ...base.filter((copy) => !copy.fresh)])
   }
 
   async function startReading(copies: readonly StampCopy[]): Promise<void> {

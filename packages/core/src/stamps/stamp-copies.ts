@@ -15,36 +15,63 @@ export interface StampCopy {
   asked: Promise<string | null> | undefined
   /** Used since eviction looked at it last. */
   used: boolean
+  /** How many calls are about to judge by it. */
+  holders: number
 }
 
 /** A {@link StampCopy.turn} that never is. */
 export const NO_TURN: number = -1
 
 export function createStampCopy(key: string): StampCopy {
-  return { key, value: 0, fresh: false, voids: 0, turn: NO_TURN, asked: undefined, used: false }
+  return {
+    key,
+    value: 0,
+    fresh: false,
+    voids: 0,
+    turn: NO_TURN,
+    asked: undefined,
+    used: false,
+    holders: 0,
+  }
 }
 
-/** Copies by stamp key, at most `most` of them; those not used lately go first. */
+/** Copies by stamp key, at most `most` besides those that are held; those not used lately go first. */
 export interface StampCopies {
   readonly size: number
   get(key: string): StampCopy | undefined
   /** The copy of a key, made if there is none. */
   open(key: string): StampCopy
+  /** As `open`; it stays until it is released, however many others a call needs beside it. */
+  hold(key: string): StampCopy
+  release(copy: StampCopy): void
   values(): Iterable<StampCopy>
   clear(): void
 }
 
 export function createStampCopies(most: number): StampCopies {
   const copies = new Map<string, StampCopy>()
+  let held = 0
 
   /** Second chance: nearly as good as least recently used, and a hit writes one flag. */
   function evict(): void {
     for (const [key, copy] of copies) {
       copies.delete(key)
-      if (!copy.used) return
+      if (!copy.used && copy.holders === 0) return
       copy.used = false
       copies.set(key, copy)
     }
+  }
+
+  function open(key: string): StampCopy {
+    const known = copies.get(key)
+    if (known !== undefined) {
+      known.used = true
+      return known
+    }
+    if (copies.size - held >= most) evict()
+    const copy = createStampCopy(key)
+    copies.set(key, copy)
+    return copy
   }
 
   return {
@@ -56,16 +83,16 @@ export function createStampCopies(most: number): StampCopies {
       if (copy !== undefined) copy.used = true
       return copy
     },
-    open(key) {
-      const held = copies.get(key)
-      if (held !== undefined) {
-        held.used = true
-        return held
-      }
-      if (copies.size >= most) evict()
-      const copy = createStampCopy(key)
-      copies.set(key, copy)
+    open,
+    hold(key) {
+      const copy = open(key)
+      if (copy.holders++ === 0) held++
       return copy
+    },
+    release(copy) {
+      if (--copy.holders > 0) return
+      held--
+      while (copies.size - held > most) evict()
     },
     values: () => copies.values(),
     clear: () => copies.clear(),
