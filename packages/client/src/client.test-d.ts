@@ -1,6 +1,7 @@
 import type { Cache } from '@corral/core'
 import { describe, expectTypeOf, it } from 'vitest'
 import {
+  type BulkValues,
   type CacheClient,
   type ConcurrencyLimiter,
   createCacheClient,
@@ -22,6 +23,20 @@ describe('the client', () => {
     >()
     // @ts-expect-error a number is wanted
     void memo('1')
+  })
+
+  it('knows the arguments by which a result is a user’s', () => {
+    const byPage = async (page: number, user: { id: string }) => page + user.id.length
+    const memo = client.memoize(byPage, { userOf: (page, user) => `${page.toFixed()} ${user.id}` })
+    expectTypeOf(memo).parameters.toEqualTypeOf<Parameters<typeof byPage>>()
+    // @ts-expect-error a user is a string or a number
+    void client.memoize(byPage, { userOf: () => true })
+  })
+
+  it('reads many as an array that also names what failed', () => {
+    expectTypeOf(client.bulkGet<number>(['k'])).resolves.toEqualTypeOf<BulkValues<number>>()
+    expectTypeOf<BulkValues<number>[number]>().toEqualTypeOf<number | undefined>()
+    expectTypeOf<BulkValues<number>['failed']>().toEqualTypeOf<readonly string[]>()
   })
 
   it('tells limiters apart by their algorithm', () => {

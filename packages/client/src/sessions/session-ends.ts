@@ -94,7 +94,9 @@ export function createSessionEnds(
       if (stored === undefined) return undefined
       owner = stored.user
     }
-    const route = routeOf(rotation.userId ?? owner ?? '', from.route)
+    const { userId } = rotation
+    const route =
+      userId === undefined ? routeOf(owner ?? '', from.route) : addresses.routeOf(userId)
     if (connection.isCluster && route !== from.route) return move(id, rotation)
     try {
       const rotated = await inPlace(from, owner, route, rotation)

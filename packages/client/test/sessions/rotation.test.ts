@@ -52,6 +52,17 @@ describe.each<Mode>(['standalone', 'cluster'])('a session under another id, %s',
     expect(performance.now() - started).toBeLessThan(1_500)
   })
 
+  it('goes to no user that is none', async () => {
+    const { id } = await sessions.createSession({ a: 1 })
+    await sessions.setSession('mine', { a: 1 })
+    for (const from of [id, 'mine']) {
+      for (const userId of ['', 5 as unknown as string]) {
+        await expect(sessions.rotateSession(from, { userId })).rejects.toThrow(/^userId: /)
+      }
+      expect(await sessions.getSession(from)).toEqual({ a: 1 })
+    }
+  })
+
   it('does not survive a revocation between the steps in which it rotates', async () => {
     const revokedBefore = (script: string): Sessions =>
       createSessions({
