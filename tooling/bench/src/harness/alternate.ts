@@ -11,6 +11,9 @@ export interface Effort {
 /** Something that can be kept busy for a while. */
 export interface Contender {
   readonly name: string
+  /** Before and after each of its turns; neither counts. */
+  begin?(): Promise<void>
+  end?(): void
   /** Works for about `ms` and tells how many operations were completed, in what time. */
   run(ms: number): Promise<Work>
 }
@@ -49,9 +52,12 @@ export async function alternate(
     for (let turn = 0; turn < turns; turn++) {
       for (let place = 0; place < contenders.length; place++) {
         const index = (place + turn + round) % contenders.length
+        const contender = contenders[index]!
+        await contender.begin?.()
         const cpuBefore = process.cpuUsage()
-        const work = await contenders[index]!.run(turnMs)
+        const work = await contender.run(turnMs)
         const { user, system } = process.cpuUsage(cpuBefore)
+        contender.end?.()
         const total = totals[index]!
         total.operations += work.operations
         total.elapsedMs += work.elapsedMs

@@ -5,6 +5,7 @@ import { getRow } from './get.ts'
 import { guardRow } from './guard.ts'
 import { locksBurstRow } from './locks-burst.ts'
 import { locksFreeRow } from './locks-free.ts'
+import { metricsRow } from './metrics.ts'
 import { rateLimitRow } from './rate-limit.ts'
 import { setManyRow } from './set-many.ts'
 import { setRow } from './set.ts'
@@ -26,6 +27,7 @@ export const rows: readonly Row[] = [
   staleRow,
   invalidateRow,
   guardRow,
+  metricsRow,
   clusterRow,
   locksFreeRow,
   locksBurstRow,

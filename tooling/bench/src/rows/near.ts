@@ -1,12 +1,10 @@
 import { createCache } from '@corral/core'
 import { LRUCache } from 'lru-cache'
-import { callersOf } from '../harness/callers.ts'
+import { awaitedHits, bareHits } from '../harness/batches.ts'
 import { compare } from '../harness/compare.ts'
 import { KEYS, records } from '../harness/payload.ts'
 import type { Row } from '../harness/row.ts'
 
-/** Hits counted between two looks at the clock: a timer must get its turn. */
-const BATCH = 2_000
 const BYTES = 200
 
 /** A hit in this process's own memory, beside a bare lru-cache. */
@@ -30,31 +28,13 @@ export const nearRow: Row = {
     }
     if (cache.peek(keys[0]!) === undefined) throw new Error('near: nothing is held')
 
-    const awaited = (hit: (key: string) => unknown) =>
-      batches(async (turn) => {
-        for (let i = 0; i < BATCH; i++) await hit(keys[(turn + i) % KEYS]!)
-      })
-    const bare = (hit: (key: string) => unknown) =>
-      batches((turn) => {
-        for (let i = 0; i < BATCH; i++) hit(keys[(turn + i) % KEYS]!)
-      })
-    const reference = callersOf(
-      'lru-cache awaited',
-      1,
-      awaited((key) => lru.get(key)),
-      BATCH,
-    )
+    const reference = awaitedHits('lru-cache awaited', keys, (key) => lru.get(key))
     yield await compare(
       {
         name: 'near hit, awaited',
         floor: { kind: 'ratio', value: 0.87 },
         raw: reference,
-        corral: callersOf(
-          'corral',
-          1,
-          awaited((key) => cache.get(key)),
-          BATCH,
-        ),
+        corral: awaitedHits('corral', keys, (key) => cache.get(key)),
       },
       effort,
     )
@@ -63,30 +43,11 @@ export const nearRow: Row = {
         name: 'near hit, peek',
         floor: { kind: 'ratio', value: 2 },
         raw: reference,
-        corral: callersOf(
-          'corral',
-          1,
-          bare((key) => cache.peek(key)),
-          BATCH,
-        ),
-        limits: [
-          callersOf(
-            'lru-cache',
-            1,
-            bare((key) => lru.get(key)),
-            BATCH,
-          ),
-        ],
+        corral: bareHits('corral', keys, (key) => cache.peek(key)),
+        limits: [bareHits('lru-cache', keys, (key) => lru.get(key))],
       },
       effort,
     )
     await cache.close()
   },
-}
-
-function batches(run: (turn: number) => Promise<void> | void): (turn: number) => Promise<void> {
-  return async (turn) => {
-    await run(turn)
-    await new Promise(setImmediate)
-  }
 }
