@@ -386,9 +386,11 @@ describe('Redis', () => {
     'that holds %s for the newest stamp: revocations hold, and what comes after is good',
     async (text) => {
       const { auth } = side()
-      const db = source()
+      const db = source((token) => (token.startsWith('bob') ? 'bob' : 'ada'))
       await auth.authenticate('before', db.verify)
+      await auth.revokeUser('bob')
       await server.command('SET', 'corral:auth:{app:auth}:newest', text)
+      expect((await auth.authenticate('bob, after', db.verify)).userId).toBe('bob')
       await auth.authenticate('between', db.verify)
       await auth.revokeUser('ada')
       for (const token of ['before', 'between']) {

@@ -52,7 +52,7 @@ export interface Authentication {
   readonly detach: (presented: Presented) => void
 }
 
-/** Tokens whose user is remembered, so that all that is asked of Redis for them leaves in one command. */
+/** Tokens whose user is remembered, so that all that is asked of Redis for them takes one round trip. */
 const MOST_HINTS = 10_000
 
 /** Redis cannot say what was revoked. */
@@ -122,7 +122,7 @@ export function createAuthentication(deps: AuthenticateDeps): Authentication {
     throw tokenRevoked()
   }
 
-  /** What is cached and good, asked for in one command where the user is known. */
+  /** What is cached and good, asked for in one round trip where the user is known. */
   async function fromCache(presented: Presented): Promise<AuthRecord | undefined> {
     const now = clock.wallNow()
     if (!isServable(presented, now)) return undefined

@@ -72,10 +72,8 @@ export function createRedisLedger(
       return ask(asked, keep)
     },
     async newest() {
-      const text = await connection.get(keys.newest)
-      const stamp = Number(text ?? (await connection.script(beginScript, [keys.newest], [])))
-      // What is found out under one that cannot be read is older than every revocation.
-      if (!isStamp(stamp)) return 0
+      let stamp = Number(await connection.get(keys.newest))
+      if (!isStamp(stamp)) stamp = Number(await connection.script(beginScript, [keys.newest], []))
       newestKnown = Math.max(newestKnown, stamp)
       return stamp
     },

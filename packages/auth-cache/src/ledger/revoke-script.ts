@@ -37,7 +37,7 @@ return text
 })
 
 /**
- * Gives the namespace its first stamp. Without one, what is found out now could not be told from
+ * Gives the namespace its first stamp, or one in the place of what is none. Without one, what is found out now could not be told from
  * what was found out before revocations whose newest stamp was lost.
  *
  * KEYS  1      newest stamp of the namespace
