@@ -18,6 +18,12 @@ import {
 
 // The examples of the document that this package comes from, as they stand there but for imports.
 
+// Made before anything is configured, as at the top of any module: nothing may be opened by it.
+const loadProfile = vi.fn(async (id: string) => ({ id }))
+const profileOf = userCacheClient.memoize(loadProfile, { name: 'profile' })
+const perUser = apiCacheClient.rateLimiter({ algorithm: 'gcra', limit: 1, window: '1h' })
+const store = sessionCacheClient.sessionStore()
+
 let server: TestRedis
 let queue: Queue
 
@@ -270,6 +276,21 @@ describe('the four clients', () => {
     expect(await apiCacheClient.getCacheJson('k')).toBe('api')
     expect(await sessionCacheClient.getSession('k')).toBe('session')
     expect(await defaultCacheClient.getSession('k')).toBeUndefined()
+  })
+
+  it('serve what was made of them at the top of a module', async () => {
+    await profileOf('1')
+    await profileOf('1')
+    expect(loadProfile).toHaveBeenCalledTimes(1)
+    await userCacheClient.deleteUserCache(1)
+    await profileOf('1')
+    expect(loadProfile).toHaveBeenCalledTimes(2)
+    expect((await perUser.consume('1')).allowed).toBe(true)
+    expect((await perUser.consume('1')).allowed).toBe(false)
+    await new Promise((resolve) => store.set('sid', { views: 1 }, resolve))
+    expect(
+      await new Promise((resolve) => store.get('sid', (_, session) => resolve(session))),
+    ).toEqual({ views: 1 })
   })
 
   it('open anew after the defaults were closed', async () => {
