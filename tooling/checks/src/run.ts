@@ -5,6 +5,8 @@ import { root } from './repository.ts'
 export interface RunOptions {
   readonly cwd: string
   readonly env?: Readonly<Record<string, string>>
+  /** Milliseconds after which it is ended. Default: never. */
+  readonly timeout?: number
 }
 
 export interface RunResult {
@@ -33,6 +35,8 @@ export function run(
         ...options.env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: options.timeout,
+      killSignal: 'SIGKILL',
     })
     let stdout = ''
     let output = ''

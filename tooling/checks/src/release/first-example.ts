@@ -35,7 +35,10 @@ export function withRedis(example: string): string | undefined {
   ].join('\n')
 }
 
-/** A compiled example as a CommonJS program: its imports as `require()`, the rest in a function. */
+/**
+ * A compiled example as a CommonJS program: its imports as `require()`, the rest in a function,
+ * whose rejection ends the process as one at the top of an ES module does.
+ */
 export function asCommonJs(compiled: string): string {
   const body = compiled.replace(
     /^import \{ ([^}]+) \} from '([^']+)';?$/gm,
@@ -45,5 +48,5 @@ export function asCommonJs(compiled: string): string {
   if (/^(?:import|export)\b(?! \{\};?$)/m.test(body))
     throw new Error(`only imports by name are understood here:\n${compiled}`)
   const statements = body.replace(/^export \{\};?$/m, '')
-  return `(async () => {\n${statements}\n})().catch((error) => {\n  console.error(error)\n  process.exitCode = 1\n})\n`
+  return `(async () => {\n${statements}\n})()\n`
 }

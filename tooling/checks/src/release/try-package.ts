@@ -1,4 +1,12 @@
-import { mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { allowedImports } from '../imports/directions.ts'
@@ -103,6 +111,7 @@ export async function runExample(
   const coverage = join(folder, 'coverage')
   const { status, stdout, output } = await run(node, ['--import', REDIRECT, file], {
     cwd: folder,
+    timeout: 60_000,
     env: { PRIVATE_REDIS_PORT: String(redisPort), NODE_V8_COVERAGE: coverage },
   })
   const loaded = loadedPackages(coverage)
@@ -117,7 +126,9 @@ export async function runExample(
 
 /** The packages of ours that a run loaded files of. */
 function loadedPackages(coverage: string): readonly string[] {
-  const names = readdirSync(coverage).flatMap((file) => {
+  // Of a program that had to be ended there is none.
+  const files = existsSync(coverage) ? readdirSync(coverage) : []
+  const names = files.flatMap((file) => {
     const { result } = JSON.parse(readFileSync(join(coverage, file), 'utf8')) as {
       result: { url: string }[]
     }
