@@ -160,6 +160,6 @@ export function assembleCache(
     close,
     [Symbol.asyncDispose]: close,
   }
-  keepSeam(cache, { ...parts, connection, resolved, obtain, writes, below })
+  keepSeam(cache, { ...parts, connection, resolved, obtain, refreshing, writes, below })
   return cache
 }

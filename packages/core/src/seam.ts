@@ -2,6 +2,7 @@ import type { Connection } from '@corral/connection'
 import type { Cache } from './cache-interface.ts'
 import type { Obtain } from './engine/get-or-set.ts'
 import type { Parts } from './engine/parts.ts'
+import type { Refreshing } from './engine/refreshing.ts'
 import type { Writes } from './engine/writes.ts'
 import type { ResolvedCacheOptions } from './options.ts'
 
@@ -15,6 +16,7 @@ export interface CacheSeam extends Parts {
   readonly resolved: ResolvedCacheOptions
   /** `getOrSet` with a Redis key and options that were checked. */
   readonly obtain: Obtain
+  readonly refreshing: Refreshing
   readonly writes: Writes
   /** Each cache made by `child`, and theirs. */
   readonly below: () => Iterable<Parts>

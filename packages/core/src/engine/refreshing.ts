@@ -24,6 +24,17 @@ export interface Refreshing {
     found: Found | undefined,
     early: boolean,
   ) => void
+  /**
+   * Does so where the entry has less than `withinMs` to live. Resolves when the refresh that this
+   * call began is over, at once where it began none; rejects when Redis cannot be read, under `onError: 'throw'`.
+   */
+  readonly before: (
+    key: string,
+    redisKey: string,
+    load: Load<unknown>,
+    policy: Policy,
+    withinMs: number,
+  ) => Promise<void>
   /** Whether XFetch wants this reader to refresh a fresh entry. */
   readonly wantsEarly: (
     policy: Policy,
@@ -96,6 +107,14 @@ export function createRefreshing(
 
   return {
     behind,
+    async before(key, redisKey, load, policy, withinMs) {
+      if (refreshes.find(redisKey) !== undefined) return
+      const found = await reads.find(key, redisKey, undefined)
+      const freshUntil = found.entry?.freshUntil
+      if (freshUntil === undefined || freshUntil - tier.now(redisKey) >= withinMs) return
+      behind(key, redisKey, load, policy, found, true)
+      await refreshes.find(redisKey)?.result
+    },
     wantsEarly({ beta }, redisKey, { freshUntil, costMs }) {
       return (
         beta > 0 &&

@@ -1,8 +1,9 @@
 import { EventEmitter } from 'node:events'
 import { describeValue } from '@corral/connection'
 import type { Cache as CacheManager } from 'cache-manager'
+import type { Cache } from '../../cache.ts'
 import type { LoadContext } from '../../engine/load.ts'
-import type { CacheCalls } from './cache-calls.ts'
+import { seamOf } from '../../seam.ts'
 import { createCacheKeyv, endOf, storeIn, ttlOf } from './cache-keyv.ts'
 
 /** Options of {@link asCacheManager}; times are **milliseconds**. */
@@ -35,7 +36,7 @@ const store = 'primary'
 /**
  * cache-manager's calls on a Corral cache, so that code written for cache-manager gets its leases: a
  * `wrap` loads once for all processes, and what a load brings is not stored over a later `set` or `del`.
- * A refresh below `refreshThreshold` runs once per process.
+ * So does a refresh below `refreshThreshold`; after one that failed, none begins for a second.
  *
  * `disconnect` closes the cache; the connection that it was given stays open.
  *
@@ -53,15 +54,12 @@ const store = 'primary'
  * await cache.disconnect()
  * ```
  */
-export function asCacheManager(
-  cache: CacheCalls,
-  options: AsCacheManagerOptions = {},
-): CacheManager {
+export function asCacheManager(cache: Cache, options: AsCacheManagerOptions = {}): CacheManager {
   checkOptions(options)
   const { refreshThreshold, cacheId = Math.random().toString(36).slice(2) } = options
   const events = new EventEmitter()
   const keyv = createCacheKeyv(cache, options.ttl)
-  const refreshing = new Set<string>()
+  const { keyspace, policy, refreshing } = seamOf(cache)
 
   /** Runs a call; cache-manager tells an error by the call's own event, and passes it on. */
   async function telling<R>(event: string, told: object, call: () => Promise<R>): Promise<R> {
@@ -151,20 +149,22 @@ export function asCacheManager(
     value: unknown,
     load: () => T | Promise<T>,
     ttlOption: Resolvable,
+    withinMs: number,
   ): Promise<void> {
-    if (refreshing.has(key)) return
-    refreshing.add(key)
-    let fresh: unknown = value
-    const loading = loader(load, ttlOption, (brought) => (fresh = brought))
-    try {
-      await cache.getOrSet(key, loading, { forceFresh: true })
-      tellSet(key, fresh)
-      events.emit('refresh', { key, value: fresh })
-    } catch (error) {
-      events.emit('refresh', { key, value, error })
-    } finally {
-      refreshing.delete(key)
+    let fresh: { readonly value: T } | undefined
+    const loading = loader(load, ttlOption, (brought) => (fresh = { value: brought }))
+    async function tellFailure(context: LoadContext): Promise<T> {
+      try {
+        return await loading(context)
+      } catch (error) {
+        events.emit('refresh', { key, value, error })
+        throw error
+      }
     }
+    await refreshing.before(key, keyspace.key(key), tellFailure, policy, withinMs)
+    if (fresh === undefined) return
+    tellSet(key, fresh.value)
+    events.emit('refresh', { key, value: fresh.value })
   }
 
   async function wrap<T>(
@@ -177,14 +177,12 @@ export function asCacheManager(
       typeof given === 'object' ? given : { ttl: given, refreshThreshold: threshold }
     let loaded = false
     const loading = loader(load, asked.ttl, () => (loaded = true))
-    // Callers of `getOrSet` would wait for a refresh that runs.
-    const kept = refreshing.has(key) ? await cache.get(key) : undefined
-    const value = kept === undefined ? await cache.getOrSet(key, loading) : kept
+    const value = await cache.getOrSet(key, loading)
     const within = resolve(asked.refreshThreshold, value) ?? refreshThreshold
     if (loaded) tellSet(key, value)
     else if (within !== undefined) {
-      const left = await cache.ttl(key).catch(() => undefined)
-      if (left !== undefined && left * 1_000 < within) void refresh(key, value, load, asked.ttl)
+      // What cannot be read is not loaded anew either.
+      refresh(key, value, load, asked.ttl, within).catch(() => undefined)
     }
     if (asked.raw !== true) return value
     const expires = await endOf(cache, key)

@@ -1,7 +1,7 @@
 import { Keyv } from 'keyv'
 import { systemClock } from '@corral/connection'
+import type { Cache } from '../../cache.ts'
 import type { Ttl } from '../../entry/ttl.ts'
-import type { CacheCalls } from './cache-calls.ts'
 
 /** A stored value as Keyv hands it around when nothing has to be serialised. */
 interface Stored {
@@ -16,7 +16,7 @@ export function ttlOf(ms: number | undefined): { readonly ttl?: Ttl } {
 }
 
 /** When an entry ends, in epoch milliseconds; undefined if it does not. */
-export async function endOf(cache: CacheCalls, key: string): Promise<number | undefined> {
+export async function endOf(cache: Cache, key: string): Promise<number | undefined> {
   const seconds = await cache.ttl(key)
   if (seconds === undefined || seconds === Infinity) return undefined
   return Math.round(systemClock.wallNow() + seconds * 1_000)
@@ -27,7 +27,7 @@ export async function endOf(cache: CacheCalls, key: string): Promise<number | un
  * that nothing is to be read afterwards.
  */
 export async function storeIn(
-  cache: CacheCalls,
+  cache: Cache,
   key: string,
   value: unknown,
   ttlMs: number | undefined,
@@ -37,7 +37,7 @@ export async function storeIn(
 }
 
 /** A Keyv on a Corral cache, for those who want cache-manager's `stores`, such as Nest's module. */
-export function createCacheKeyv(cache: CacheCalls, ttlMs: number | undefined): Keyv {
+export function createCacheKeyv(cache: Cache, ttlMs: number | undefined): Keyv {
   async function read(key: string): Promise<Stored | undefined> {
     const [value, expires] = await Promise.all([cache.get(key), endOf(cache, key)])
     if (value === undefined) return undefined
