@@ -46,7 +46,7 @@ export interface CoreEvents {
   /** A value was given to be stored, by a caller or by a load. */
   'corral:core:set': OfKey & {
     readonly stored: boolean
-    /** Length of the entry's text. */
+    /** Length of what was sent: the entry's text without its times, which the server adds. */
     readonly size: number
     readonly ttlMs: number
     readonly duration: number

@@ -1,13 +1,14 @@
 import { createCache } from '@corral/core'
-import { createLocks } from '@corral/locks'
-import { recordTrace, spawnWorkers, startRedis, waitFor } from '@corral/testing'
+import { recordTrace, startRedis, waitFor } from '@corral/testing'
 import type { TestRedis } from '@corral/testing'
 import { Redis } from 'ioredis'
 import parse from 'parse-prometheus-text-format'
 import { Registry } from 'prom-client'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createMetrics, type LatencyFigures, relativeError } from '../src/index.ts'
+import { createMetrics } from '../src/index.ts'
+import { cacheCountNames } from '../src/measured.ts'
 import { exposeMetrics } from '../src/prometheus/index.ts'
+import { durationsOf, expectQuantiles } from './quantiles.ts'
 
 let server: TestRedis
 let client: Redis
@@ -36,26 +37,6 @@ function sequence(seed: number): (below: number) => number {
     state = (state * 48_271) % 2_147_483_647
     return state % below
   }
-}
-
-function expectQuantiles(figures: LatencyFigures | undefined, durations: readonly number[]): void {
-  const sorted = durations.toSorted((a, b) => a - b)
-  expect(figures?.count).toBe(sorted.length)
-  for (const [name, share] of [
-    ['p50', 0.5],
-    ['p95', 0.95],
-    ['p99', 0.99],
-  ] as const) {
-    const exact = sorted[Math.ceil(share * sorted.length) - 1] ?? Number.NaN
-    const off = Math.abs((figures?.[name] ?? Number.NaN) - exact) / exact
-    expect([name, off <= relativeError]).toEqual([name, true])
-  }
-}
-
-function durationsOf(messages: readonly unknown[]): number[] {
-  return (messages as { duration?: number; waited?: number }[]).map(
-    ({ duration, waited }) => duration ?? waited ?? Number.NaN,
-  )
 }
 
 const core = ['hit', 'miss', 'set', 'delete', 'load', 'lease-wait', 'invalidate', 'error']
@@ -187,25 +168,100 @@ describe('a run of known traffic', () => {
     expect(parse(lines.join('\n')).length).toBeGreaterThan(30)
   })
 
-  it('counts near hits, of this process alone', async () => {
+  it('counts near hits each, and times one in 64', async () => {
     await using cache = createCache({
       connection: client,
       namespace: 'near:v1',
       near: { maxEntries: 100, ttl: '1m' },
     })
-    using metrics = createMetrics({ cache })
+    using trace = recordTrace(['near-hit', 'near-sample'], 'corral:core:')
+    using metrics = createMetrics({ cache, groups: () => 'all' })
     await cache.set('k', 1)
     await waitFor(async () => {
       await cache.get('k')
       return cache.peek('k') !== undefined
     })
     const before = await metrics.snapshot()
-    for (let n = 0; n < 1_000; n++) await cache.get('k')
-    for (let n = 0; n < 500; n++) cache.peek('k')
+    for (let n = 0; n < 10_000; n++) await cache.get('k')
+    for (let n = 0; n < 5_000; n++) cache.peek('k')
+    for (let n = 0; n < 3_000; n++) await cache.getOrSet('k', () => 2)
+    for (let n = 0; n < 1_000; n++) await cache.getMany(['k', 'k'])
     const after = await metrics.snapshot()
     const since = (name: 'hits' | 'nearHits' | 'misses'): number =>
       (after.cache?.totals[name] ?? 0) - (before.cache?.totals[name] ?? 0)
-    expect([since('hits'), since('nearHits'), since('misses')]).toEqual([1_500, 1_500, 0])
+    expect([since('hits'), since('nearHits'), since('misses')]).toEqual([20_000, 20_000, 0])
+    expect(trace.of('near-hit')).toHaveLength(after.cache?.totals.nearHits ?? 0)
+    expectQuantiles(after.latency.window['near-hit'], durationsOf(trace.of('near-sample')))
+    expect(after.latency.totals['near-hit']?.count).toBeGreaterThan(20_000 / 64 / 2)
+    const estimate = after.cache?.groups['all']?.nearHits ?? 0
+    expect((after.cache?.totals.nearHits ?? 0) - estimate).toBeLessThan(128)
+  })
+
+  it('tells the length of entries as they stand in Redis', async () => {
+    await using cache = createCache({ connection: client, namespace: 'shop:v1' })
+    using metrics = createMetrics({ cache })
+    await cache.set('k', { name: 'Ada' })
+    for (let n = 0; n < 3; n++) await cache.get('k')
+    const text = (await server.command('GET', 'shop:v1::k')) as string
+    // The server puts its times before what was sent.
+    const sent = text.length - text.indexOf(',"h":')
+    const { totals } = (await metrics.snapshot()).cache ?? expect.fail()
+    expect([totals.bytesWritten, totals.bytesRead]).toEqual([sent, 3 * text.length])
+  })
+
+  it('counts all that a cache counts, by the same names', async () => {
+    await using cache = createCache({ namespace: 'shop:v1' })
+    expect(Object.keys(cache.counts()).toSorted()).toEqual(cacheCountNames.toSorted())
+  })
+
+  it('does not mix caches of one namespace, nor connections', async () => {
+    await using redis = await startRedis({ prefer: 'binary' })
+    const second = new Redis(redis.port, redis.host, { maxRetriesPerRequest: null })
+    await using cache = createCache({ connection: client, namespace: 'shop:v1' })
+    await using twin = createCache({ connection: client, namespace: 'shop:v1' })
+    await using apart = createCache({ connection: second, namespace: 'shop:v1' })
+    using all = recordTrace(['corral:connection:command'])
+    const measured = [cache, twin, apart].map((each) => createMetrics({ cache: each }))
+    await cache.set('k', 1)
+    await apart.set('k', 1)
+    for (let n = 0; n < 3; n++) await cache.get('k')
+    for (let n = 0; n < 5; n++) await twin.get('k')
+    for (let n = 0; n < 7; n++) await apart.get('k')
+    await redis.pause()
+    await waitFor(async () => {
+      await apart.get('k')
+      return (await measured[2]?.snapshot())?.connection?.breaker.state !== 'closed'
+    })
+    const figures = await Promise.all(measured.map((metrics) => metrics.snapshot()))
+    await redis.resume()
+    expect(
+      figures.map(({ cache: of, latency }) => [
+        of?.totals.hits,
+        of?.totals.storeCalls,
+        latency.totals.hit?.count,
+      ]),
+    ).toEqual([
+      [3, 1, 3],
+      [5, 0, 5],
+      [7, 1, 7],
+    ])
+    const commandsOf = ({ connection }: (typeof figures)[number]): number => {
+      const { ok = 0, error = 0, deadline = 0, lost = 0 } = connection?.commands ?? {}
+      return ok + error + deadline + lost
+    }
+    const sources = (all.of('corral:connection:command') as { source: unknown }[]).map(
+      ({ source }) => source,
+    )
+    const told = (one: { connection: { source: unknown } | undefined }): number =>
+      sources.filter((source) => source === one.connection?.source).length
+    expect(figures.map(commandsOf)).toEqual([told(cache), told(cache), told(apart)])
+    expect(figures.map(({ connection }) => (connection?.breaker.recent.length ?? 0) > 0)).toEqual([
+      false,
+      false,
+      true,
+    ])
+    for (const metrics of measured) metrics.close()
+    second.disconnect()
   })
 })
 
@@ -248,44 +304,5 @@ describe('an outage', () => {
       errors.length / (figures?.windows['1m'].operations ?? Number.NaN),
       9,
     )
-  })
-})
-
-describe('locks', () => {
-  it('are told as Redis holds them, also after holders crashed', async () => {
-    await using locks = createLocks({ connection: client, namespace: 'shop' })
-    using trace = recordTrace(['acquired', 'refused'], 'corral:locks:')
-    using metrics = createMetrics({ locks, askLocksEvery: '1s' })
-    const active = async (): Promise<number | undefined> =>
-      (await metrics.snapshot()).locks?.active?.count
-    const held = await Promise.all(
-      ['a', 'b', 'c'].map((name) => locks.acquire(name, { ttl: '60s' })),
-    )
-    expect(await locks.tryAcquire('a')).toBeUndefined()
-    await expect(locks.acquire('a', { wait: '20ms' })).rejects.toMatchObject({
-      code: 'LOCK_TIMEOUT',
-    })
-    const rest = [
-      await locks.readWrite('shared').read({ ttl: '60s' }),
-      await locks.semaphore('pool', 3).acquire({ ttl: '60s' }),
-    ]
-    expect(await active()).toBe(5)
-    await using workers = await spawnWorkers(new URL('./workers/lock-worker.ts', import.meta.url), {
-      count: 2,
-      data: { host: server.host, port: server.port },
-    })
-    await waitFor(() => workers.reports.length === 2)
-    await waitFor(async () => (await active()) === 11)
-    await workers.kill(0)
-    await workers.kill(1)
-    await waitFor(async () => (await active()) === 5)
-    await Promise.all(rest.map((lock) => lock.release()))
-    await held[0]?.release()
-    await waitFor(async () => (await active()) === 2)
-    const { locks: figures, latency } = await metrics.snapshot()
-    expect(figures).toMatchObject({ held: 2, waiting: 0, acquired: 5, released: 3, lost: 0 })
-    expect(figures?.refused).toEqual([{ code: 'LOCK_TIMEOUT', count: 1 }])
-    expectQuantiles(latency.window['lock-wait'], durationsOf(trace.of('acquired')))
-    await Promise.all(held.slice(1).map((lock) => lock.release()))
   })
 })

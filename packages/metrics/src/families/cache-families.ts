@@ -112,8 +112,8 @@ export const cacheFamilies: readonly Family[] = [
     'deadlineHits',
     'Calls whose deadline passed before Redis answered.',
   ),
-  total('cache_read_bytes_total', 'bytesRead', 'Length of the entries that came from Redis.'),
-  total('cache_written_bytes_total', 'bytesWritten', 'Length of the entries that were stored.'),
+  total('cache_read_bytes_total', 'bytesRead', 'Length of the entries that hits brought from Redis.'),
+  total('cache_written_bytes_total', 'bytesWritten', 'Length of what was sent to be stored.'),
   perGroup('cache_group_hits_total', 'Hits in Redis by group of keys.', 'hits'),
   perGroup(
     'cache_group_near_hits_estimated_total',

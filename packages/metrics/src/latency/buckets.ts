@@ -1,5 +1,5 @@
 /**
- * Buckets of a latency histogram: 64 to each doubling, from 1 µs to 131 s. A value is told by the
+ * Buckets of a latency histogram: 64 to each doubling, from 61 ns to 131 s. A value is told by the
  * middle of its bucket, which is at most 1/128 (0.8 %) away from it.
  *
  * The bucket is read off the bits of the float: no logarithm, no search. (hdr-histogram-js takes
@@ -8,9 +8,9 @@
  */
 const bitsOfMantissa = 6
 const perDoubling = 2 ** bitsOfMantissa
-/** 2^-10 ms, about a microsecond. */
-const leastExponent = -10
-const doublings = 27
+/** 2^-14 ms, 61 ns: less than a near hit takes. */
+const leastExponent = -14
+const doublings = 31
 
 /** How many buckets there are. */
 export const bucketCount: number = doublings * perDoubling

@@ -13,7 +13,7 @@ export interface CacheEventCounts {
   deadlineHits: number
   /** Length of the entries that hits brought from Redis. */
   bytesRead: number
-  /** Length of the entries that were stored. */
+  /** Length of what was sent to be stored: the entries without their times, some 50 characters. */
   bytesWritten: number
 }
 
