@@ -67,7 +67,7 @@ describe.each(drivers)('what leaves Corral ($name)', ({ Redis }) => {
           connection.script(broken, [KEY], [VALUE]),
           connection.read({ name: 'hget', key: KEY, args: [VALUE] }),
           connection.read({ name: `no-such-command`, key: KEY, args: [VALUE] }),
-          connection.publish(KEY, VALUE),
+          connection.publish(`corral:${KEY}`, VALUE),
         ]
         for (const result of await Promise.allSettled(calls))
           if (result.status === 'rejected') note(result.reason)

@@ -1,4 +1,4 @@
-import { startRedis, type TestRedis } from '@corral/testing'
+import { openRawConnection, startRedis, type RawConnection, type TestRedis } from '@corral/testing'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -187,8 +187,8 @@ function modelSide(): Side {
   }
 }
 
-function realSide(server: TestRedis, redis: Redis): Side {
-  const setMaxmemory = (bytes: string) => server.command('CONFIG', 'SET', 'maxmemory', bytes)
+function realSide(redis: Redis, { send }: RawConnection): Side {
+  const setMaxmemory = (bytes: string) => send('CONFIG', 'SET', 'maxmemory', bytes)
   return {
     lease: { token: 'none', at: 0 },
     stamp: 0,
@@ -214,12 +214,15 @@ function realSide(server: TestRedis, redis: Redis): Side {
 describe('the model and the Lua scripts', () => {
   let server: TestRedis
   let redis: Redis
+  let byHand: RawConnection
   beforeAll(async () => {
     server = await startRedis()
     redis = new Redis(server.url)
+    byHand = await openRawConnection(server)
   })
   afterAll(async () => {
     redis.disconnect()
+    byHand.close()
     await server.stop()
   })
 
@@ -227,9 +230,9 @@ describe('the model and the Lua scripts', () => {
     let token = 0
     await fc.assert(
       fc.asyncProperty(fc.array(action, { minLength: 1, maxLength: 14 }), async (actions) => {
-        await server.command('CONFIG', 'SET', 'maxmemory', '0')
-        await server.command('FLUSHALL')
-        const sides = [modelSide(), realSide(server, redis)].map((side) => ({
+        await byHand.send('CONFIG', 'SET', 'maxmemory', '0')
+        await byHand.send('FLUSHALL')
+        const sides = [modelSide(), realSide(redis, byHand)].map((side) => ({
           side,
           normalise: createNormaliser(),
         }))
