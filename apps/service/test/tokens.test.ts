@@ -205,6 +205,7 @@ describe('results', () => {
         { key: 'day:2', value: '' },
       ],
       missing: ['day:9'],
+      unreachable: [],
     })
     const ttl = Number(await fixture.redis.command('TTL', 'service:v1:app::result:day:0'))
     expect(ttl).toBeGreaterThan(50)
@@ -238,6 +239,11 @@ describe('while Redis is away', () => {
       const body = { entries: [{ key: 'a', value: 1 }] }
       const put = await ask('PUT', `${here}/api/results`, { body, headers: mutating })
       expect(put.body).toMatchObject({ status: 503, done: 0, failed: ['a'] })
+      expect((await ask('GET', `${here}/api/results?keys=b,c`)).body).toEqual({
+        results: [],
+        missing: [],
+        unreachable: ['b', 'c'],
+      })
       const draft = await ask('PUT', `${here}/api/me/drafts/a`, { token: spared, body: {} })
       expect(draft.status).toBe(503)
     } finally {

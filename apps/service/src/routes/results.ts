@@ -43,7 +43,7 @@ export const resultRoutes: RouteGroup =
       const { ok, done, failed } = await client.bulkSet(entries)
       if (!ok) {
         throw new Problem(503, 'Not all results could be kept; send those that failed again.', {
-          members: { done, failed: failed.map((key) => key.slice(PREFIX.length)) },
+          members: { done, failed: failed.map(bare) },
           headers: { 'retry-after': '1' },
         })
       }
@@ -54,9 +54,17 @@ export const resultRoutes: RouteGroup =
       const keys = query.keys.split(',')
       const values = await client.bulkGet(keys.map((key) => PREFIX + key))
       const found = keys.map((key, index) => ({ key, value: values[index] }))
+      // A key that Redis could not answer for may have a value all the same.
+      const unreachable = new Set(values.failed.map(bare))
+      const absent = found.filter(({ value }) => value === undefined).map(({ key }) => key)
       return {
         results: found.filter(({ value }) => value !== undefined),
-        missing: keys.filter((_, index) => values[index] === undefined),
+        missing: absent.filter((key) => !unreachable.has(key)),
+        unreachable: absent.filter((key) => unreachable.has(key)),
       }
     })
   }
+
+function bare(key: string): string {
+  return key.slice(PREFIX.length)
+}
