@@ -255,6 +255,8 @@ describe('a run of known traffic', () => {
     const told = (one: { connection: { source: unknown } | undefined }): number =>
       sources.filter((source) => source === one.connection?.source).length
     expect(figures.map(commandsOf)).toEqual([told(cache), told(cache), told(apart)])
+    expect(told(cache) + told(apart)).toBe(sources.length)
+    expect(Math.min(told(cache), told(apart))).toBeGreaterThan(5)
     expect(figures.map(({ connection }) => (connection?.breaker.recent.length ?? 0) > 0)).toEqual([
       false,
       false,

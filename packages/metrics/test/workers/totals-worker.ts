@@ -37,6 +37,7 @@ runWorker<TotalsJob, TotalsReport>(async (ctx) => {
     }
   }
   await count()
+  ctx.report({ ...cache.live })
   await ctx.barrier('counted')
   await count()
   const delivered = await totals.close()
