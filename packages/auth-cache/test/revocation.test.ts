@@ -383,6 +383,45 @@ describe.each(majors)('an outage, ioredis %s', (major) => {
     },
   )
 
+  it.each(tiers)(
+    'of writes alone, %s: what this process revoked it refuses, though Redis says otherwise',
+    async (tier) => {
+      const cut = tier === 'near' ? await nearSide({}, major) : side({}, major)
+      const other = side({}, major)
+      const db = source((token) => (token.startsWith('bob') ? 'bob' : 'ada'))
+      for (let i = 0; i < 3; i++) {
+        for (const token of ['ada-1', 'bob-1']) await cut.auth.authenticate(token, db.verify)
+      }
+      await cut.auth.set('ada', { user: 1, userTenants: [] })
+      await server.command('CONFIG', 'SET', 'min-replicas-to-write', 1)
+      try {
+        expect(await codeOf(cut.auth.revokeUser('ada'))).toBe('REVOCATION_PENDING')
+        expect(await codeOf(cut.auth.authenticate('ada-1', db.verify))).toBe('TOKEN_REVOKED')
+        expect(await cut.auth.get('ada')).toBeUndefined()
+        expect(await codeOf(cut.auth.authenticate('bob-1', db.verify))).toBe('resolved')
+      } finally {
+        await server.command('CONFIG', 'SET', 'min-replicas-to-write', 0)
+      }
+      await waitFor(
+        async () => (await codeOf(other.auth.authenticate('ada-1', db.verify))) === 'TOKEN_REVOKED',
+      )
+    },
+  )
+
+  it('that made Redis forget a revocation: who made it goes on refusing', async () => {
+    const { auth } = side({}, major)
+    const db = source()
+    await auth.authenticate('t', db.verify)
+    const [key] = (await server.command('KEYS', 'app:auth::t:*')) as [string]
+    const record = String(await server.command('GET', key))
+    await auth.revokeUser('ada')
+    const [stamp] = (await server.command('KEYS', 'corral:auth:*:u:*')) as [string]
+    await server.command('DEL', stamp)
+    await server.command('SET', key, record, 'PX', 60_000)
+    expect(await codeOf(auth.authenticate('t', db.verify))).toBe('TOKEN_REVOKED')
+    expect(db.calls).toBe(1)
+  })
+
   it('refuses when told to, and never asks the verifier then', async () => {
     const { auth, connection } = side({ onUnavailable: 'refuse' }, major)
     const db = source()
