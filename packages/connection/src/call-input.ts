@@ -81,12 +81,21 @@ export function requireValue(value: Argument, most: number): void {
   if (typeof value !== 'string' && !Buffer.isBuffer(value)) {
     throw new TypeError(`value: must be a string or a Buffer, received ${describeValue(value)}`)
   }
-  // A string of n characters takes n to 3n bytes; measure only where that could matter.
-  if (value.length * 3 <= most) return
-  const bytes = typeof value === 'string' ? Buffer.byteLength(value) : value.length
-  if (bytes <= most) return
-  throw new CorralError(
-    'VALUE_TOO_LARGE',
-    `a value may have ${most} bytes (maxValueBytes), received ${describeValue(bytes)}`,
-  )
+  const error = tooLarge([value], most)
+  if (error !== undefined) throw error
+}
+
+/** What is wrong with the first of some arguments that takes more bytes than a value may. */
+export function tooLarge(args: readonly Argument[], most: number): CorralError | undefined {
+  for (const arg of args) {
+    // A string of n characters takes n to 3n bytes; measure only where that could matter.
+    if (typeof arg === 'number' || arg.length * 3 <= most) continue
+    const bytes = typeof arg === 'string' ? Buffer.byteLength(arg) : arg.length
+    if (bytes <= most) continue
+    return new CorralError(
+      'VALUE_TOO_LARGE',
+      `a value may have ${most} bytes (maxValueBytes), received ${bytes}`,
+    )
+  }
+  return undefined
 }

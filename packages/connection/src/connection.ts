@@ -30,6 +30,7 @@ export interface BulkOptions extends CallOptions {
 
 /** A read-only command that is none of the batched ones: `HGET`, `LRANGE`, `PTTL` … */
 export interface ReadCommand {
+  /** One of Redis's own that changes nothing and has its key first; any other is a TypeError. */
   readonly name: string
   /** The key that decides where the command goes in a cluster. Also the first argument. */
   readonly key: string
@@ -58,7 +59,7 @@ export interface Connection {
   readonly clock: Clock
   /** Milliseconds a call waits unless it says otherwise. */
   readonly deadlineMs: number
-  /** Largest value in bytes that may be written. */
+  /** Most bytes of a value, of one argument of a script, and of a message. */
   readonly maxValueBytes: number
   /**
    * Whether every server can be asked at once. `false` also during the first connect, when a call
@@ -174,7 +175,10 @@ export interface ConnectionOptions {
   readonly maxQueued?: number
   /** Most bytes of unanswered writes in flight, per node. @defaultValue 8 MiB */
   readonly maxPendingBytes?: number
-  /** Largest value that may be written, in bytes; keeps BullMQ's renewals punctual. @defaultValue 1 MiB */
+  /**
+   * Most bytes of a value, of one argument of a script, and of a message: keeps BullMQ's renewals
+   * punctual. A call with a larger one rejects and sends nothing. @defaultValue 1 MiB
+   */
   readonly maxValueBytes?: number
   readonly breaker?: BreakerOptions
   /** Whether a second connection may be opened to hear what changed. @defaultValue true */

@@ -6,27 +6,23 @@ import {
   requireShares,
   requireTtl,
   requireValue,
+  tooLarge,
 } from './call-input.ts'
-import type { BulkOptions, CallOptions, Connection, ConnectionOptions } from './connection.ts'
+import { connectionBrand, connectionClient, type BrandedConnection } from './connection-brand.ts'
+import type { BulkOptions, CallOptions, Connection } from './connection.ts'
 import { CorralError, unavailable } from './errors.ts'
 import { inSlices, type Partial } from './guard/bulk.ts'
 import { connectionHealth } from './connection-health.ts'
+import { requireReadCommand } from './read-commands.ts'
 import type { Lease } from './registry.ts'
 import type { Server } from './router/router.ts'
 import { deleteScript, setScript } from './scripts/plain-writes.ts'
-
-/** Marks a {@link Connection}, also one of another installed copy; holds how to make one more handle. */
-export const connectionBrand: unique symbol = Symbol.for('corral.connection') as never
-
-export interface BrandedConnection extends Connection {
-  [connectionBrand](options: ConnectionOptions): Connection
-}
 
 /** One handle on a guard; what `shareConnection` and `openConnection` give out. */
 export function createConnection(lease: Lease): Connection {
   const { guard } = lease
   const { options } = guard
-  const { deadlineMs } = options
+  const { deadlineMs, maxValueBytes } = options
   /** How many calls our own bounds have room for. */
   const room = options.maxPending + options.maxQueued
   let closed = false
@@ -111,6 +107,8 @@ export function createConnection(lease: Lease): Connection {
     requireKey(key)
     requireArguments(args)
     requireShares(script, 1, args)
+    const large = tooLarge(args, maxValueBytes)
+    if (large !== undefined) return Promise.reject(large)
     const server = known(key)
     const slot = guard.router?.slotOf(key) ?? 0
     return server === undefined
@@ -166,6 +164,10 @@ export function createConnection(lease: Lease): Connection {
 
   const connection: BrandedConnection = {
     [connectionBrand]: (given) => createConnection(lease.again(given)),
+    async [connectionClient]() {
+      if (closed) throw new TypeError('connection: this connection was closed')
+      return guard.client()
+    },
     get source() {
       return guard.source
     },
@@ -174,7 +176,7 @@ export function createConnection(lease: Lease): Connection {
     },
     clock: options.clock,
     deadlineMs,
-    maxValueBytes: options.maxValueBytes,
+    maxValueBytes,
     get available() {
       return !closed && guard.available
     },
@@ -190,6 +192,7 @@ export function createConnection(lease: Lease): Connection {
     getMany: (keys, call) => getMany(keys, 'utf8', call) as Promise<(string | null)[]>,
     getManyBuffer: (keys, call) => getMany(keys, 'buffer', call) as Promise<(Buffer | null)[]>,
     read(command, call) {
+      requireReadCommand(command.name)
       requireKey(command.key)
       if (command.args !== undefined) requireArguments(command.args)
       return on(command.key, call, (at, ms) => at.batcher.read(command, ms))
@@ -197,6 +200,8 @@ export function createConnection(lease: Lease): Connection {
     script(script, keys, args, call) {
       requireKeys(keys)
       requireArguments(args)
+      const large = tooLarge(args, maxValueBytes)
+      if (large !== undefined) return Promise.reject(large)
       return on(keys[0] ?? '', call, (at, ms) => at.batcher.script(script, keys, args, ms))
     },
     scriptEach,
@@ -204,6 +209,8 @@ export function createConnection(lease: Lease): Connection {
       requireKeys(keys)
       requireArguments(args)
       requireShares(script, keys.length, args)
+      const large = tooLarge(args, maxValueBytes)
+      if (large !== undefined) return Promise.reject(large)
       const per = args.length / keys.length
       return inSlices(keys, room, call?.onPartialFailure, (slice, from, partial) => {
         const first = slice[0]
@@ -220,13 +227,13 @@ export function createConnection(lease: Lease): Connection {
       })
     },
     async set(key, value, call) {
-      requireValue(value, options.maxValueBytes)
+      requireValue(value, maxValueBytes)
       await scriptEach(setScript, key, [value, requireTtl(call?.ttlMs)], call)
     },
     delete: async (key, call) => Number(await scriptEach(deleteScript, key, [], call)) === 1,
     async publish(channel, message, call) {
-      requireArguments([message])
       requireKey(channel)
+      requireValue(message, maxValueBytes)
       await on(channel, call, (at, ms) => at.batcher.plain('publish', [channel, message], ms))
     },
     scan,

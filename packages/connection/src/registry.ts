@@ -45,13 +45,15 @@ export function leaseGuard(
   }
   const resolved = resolveOptions(options)
   const source: SourceId = { kind: 'connection', name: 'redis' }
+  const found = resolve()
   const guard = createGuard(
-    resolve(),
+    found,
     { ...resolved, source, onWarning: warner(source, resolved.onWarning) },
     (client) => peerOf(client),
   )
-  const entry: Entry = { guard, identities: [identity], handles: 0 }
-  guards.set(identity, entry)
+  const identities = found instanceof Promise ? [identity] : [identity, identityOf(found.client)]
+  const entry: Entry = { guard, identities, handles: 0 }
+  for (const known of identities) guards.set(known, entry)
   return takeHandle(entry)
 
   /** Called when a promised client is known: the first to come is its guard, others join. */

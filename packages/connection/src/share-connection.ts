@@ -1,12 +1,13 @@
 import { identityOf, resolveSource } from './client/resolve-source.ts'
 import type { Connection, ConnectionOptions } from './connection.ts'
-import { type BrandedConnection, connectionBrand, createConnection } from './create-connection.ts'
+import { type BrandedConnection, connectionBrand } from './connection-brand.ts'
+import { createConnection } from './create-connection.ts'
 import { leaseGuard } from './registry.ts'
 
 /**
  * What a connection can be borrowed from: an ioredis `Redis` or `Cluster` (5.11 or 6), a BullMQ 5
- * or 6 `Queue`, `Worker`, `QueueEvents` or `FlowProducer`, a promise of one, or a
- * {@link Connection}. Told by shape, so its type says no more than "an object".
+ * or 6 `Queue`, `Worker`, `QueueEvents` or `FlowProducer`, a {@link Connection}, or a promise of
+ * one. Told by shape, so its type says no more than "an object".
  */
 export type ConnectionSource = object
 

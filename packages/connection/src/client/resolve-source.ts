@@ -1,3 +1,4 @@
+import { connectionClient } from '../connection-brand.ts'
 import { type IoredisClient, type IoredisCluster, isIoredis } from './ioredis-like.ts'
 
 /** A client, and whether Corral made it (and so must close it). */
@@ -7,7 +8,7 @@ export interface ResolvedClient {
 }
 
 const ACCEPTED =
-  'an ioredis Redis or Cluster, a BullMQ Queue, Worker, QueueEvents or FlowProducer, a promise of one, or a Connection'
+  'an ioredis Redis or Cluster, a BullMQ Queue, Worker, QueueEvents or FlowProducer, a Connection, or a promise of one'
 
 /**
  * Finds the ioredis client in whatever the caller holds, told by shape.
@@ -19,6 +20,8 @@ export function resolveSource(source: unknown): ResolvedClient | Promise<Resolve
   if (isThenable(source)) {
     return Promise.resolve(source).then((inner) => resolveSource(inner))
   }
+  const client = ofConnection(source)
+  if (client !== undefined) return client
   if (typeof source === 'string') {
     throw new TypeError('connection: to open a connection from a URL call openConnection(url)')
   }
@@ -113,6 +116,13 @@ function isNodeRedis(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
   const client = value as Record<string, unknown>
   return typeof client['sendCommand'] === 'function' && ('isOpen' in client || 'isReady' in client)
+}
+
+/** A Connection that came by a promise; others are known before their client is looked for. */
+function ofConnection(source: unknown): Promise<ResolvedClient> | undefined {
+  if (!(connectionClient in Object(source))) return undefined
+  const connection = source as { [connectionClient](): Promise<ResolvedClient['client']> }
+  return connection[connectionClient]().then((client) => ({ client, owned: false }))
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

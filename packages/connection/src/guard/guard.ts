@@ -31,6 +31,8 @@ export interface Guard {
   /** What went wrong last, scrubbed. */
   readonly lastError: Error | undefined
   readonly reconnects: number
+  /** The client, once it is there; rejects with what is wrong with its source. */
+  client(): Promise<ResolvedClient['client']>
   close(): Promise<void>
 }
 
@@ -218,6 +220,12 @@ export function createGuard(
       return isAvailable()
     },
     reach,
+    async client() {
+      await resolving
+      if (peer !== undefined) return peer.guard.client()
+      if (resolved !== undefined) return resolved.client
+      throw failure ?? new CorralError('CONNECTION_CLOSED', 'this connection was closed')
+    },
     onAvailability: (listener) => availability.add(listener),
     isolate(on) {
       isolated = on

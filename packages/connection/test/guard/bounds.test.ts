@@ -7,11 +7,17 @@ import {
   waitFor,
 } from '@corral/testing'
 import { afterEach, describe, expect, it } from 'vitest'
-import { defineEachScript, isCorralError, shareConnection } from '../../src/index.ts'
+import { defineEachScript, defineScript, isCorralError, shareConnection } from '../../src/index.ts'
 import { type Client, type Driver, drivers, ignore, SHARED } from './drivers.ts'
 
 const QUIET = { signals: false, onWarning: ignore } as const
 
+const keep = defineEachScript({
+  name: 'test-keep',
+  argsPerKey: 1,
+  lua: `for i, key in ipairs(KEYS) do redis.call('SET', key, ARGV[i + 1]) end return {}`,
+})
+const echo = defineScript({ name: 'test-echo', lua: 'return ARGV[2]' })
 const touch = defineEachScript({
   name: 'test-touch',
   argsPerKey: 1,
@@ -192,6 +198,29 @@ describe.each(drivers)('$name', ({ Redis }) => {
     connection.reset()
     await waitFor(async () => connection.set('x', Buffer.alloc(50_000)).then(() => true))
   })
+
+  it.each([['ä'.repeat(25_001)], [Buffer.alloc(50_001)]])(
+    'refuses what is over maxValueBytes in a script or a message as well, and sends nothing',
+    async (value) => {
+      const redis = await serve()
+      const client = open(Redis, redis.port)
+      await using connection = shareConnection(client, { ...QUIET, maxValueBytes: 50_000 })
+      const large = { code: 'VALUE_TOO_LARGE' }
+      const calls = [
+        connection.script(echo, ['k'], ['small', value]),
+        connection.scriptEach(keep, 'k', [value]),
+        connection.scriptMany(keep, ['k', 'l'], ['small', value]),
+        connection.publish('corral:channel', value as string),
+      ]
+      for (const call of calls) await expect(call).rejects.toMatchObject(large)
+      expect(await connection.getMany(['k', 'l'])).toEqual([null, null])
+      const most = 'ä'.repeat(25_000)
+      await connection.scriptMany(keep, ['k', 'l'], ['small', most])
+      expect(await connection.getMany(['k', 'l'])).toEqual(['small', most])
+      expect(await connection.script(echo, [], [most])).toBe(most)
+      await connection.publish('corral:channel', most)
+    },
+  )
 
   it('keeps nothing of 100,000 refused calls', async () => {
     const redis = await serve()

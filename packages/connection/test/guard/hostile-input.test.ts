@@ -105,6 +105,28 @@ describe.each(drivers)('$name', (driver) => {
       }),
   )
 
+  it.each([
+    'set',
+    'DEL',
+    'getdel',
+    'EXPIRE',
+    'EVAL',
+    'flushall',
+    'blpop',
+    'sort',
+    'xread',
+    '',
+    5,
+    ['get'],
+  ])('refuses to read by %j', (name) =>
+    withConnection(driver, async (connection) => {
+      const read = (): unknown => connection.read({ name: name as never, key: 'own', args: ['a'] })
+      expect(read).toThrow(TypeError)
+      expect(read).toThrow(/^name: must be a command that only reads, .* received /)
+      expect(await connection.get('own')).toBe('mine')
+    }),
+  )
+
   it('refuses a number of arguments that does not fit the script', () =>
     withConnection(driver, async (connection) => {
       for (const call of [

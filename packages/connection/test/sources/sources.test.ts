@@ -144,6 +144,33 @@ describe.each(allDrivers)('$name', (driver) => {
     expect(sharesWith(client, '202ms')).toBe(false)
   })
 
+  it('joins the guard of a Connection that comes by a promise, however that came by its client', async () => {
+    const client = openClient(driver)
+    const first = shareConnection(client, { ...QUIET, deadline: '201ms' })
+    const late = shareConnection(Promise.resolve(client), QUIET)
+    const events = keep(new driver.QueueEvents('mail', { connection: openClient(driver) }))
+    const blocked = shareConnection(events, QUIET)
+    for (const source of [first, late, blocked]) {
+      const connection = shareConnection(Promise.resolve(source), QUIET)
+      await works(connection)
+      source.isolate()
+      await expect(connection.get('a')).rejects.toMatchObject({ reason: 'isolated' })
+      source.reset()
+      const again = shareConnection(connection, QUIET)
+      await connection.close()
+      await works(again)
+      await again.close()
+      await works(source)
+    }
+    const different = shareConnection(Promise.resolve(first), { ...QUIET, deadline: '202ms' })
+    await expect(different.get('a')).rejects.toThrow(TypeError)
+    await Promise.all([different, first, late, blocked].map((connection) => connection.close()))
+    const ended = shareConnection(Promise.resolve(first), QUIET)
+    await expect(ended.get('a')).rejects.toThrow('this connection was closed')
+    await ended.close()
+    expect(sharesWith(client, '202ms')).toBe(false)
+  })
+
   it('rides on a duplicate of the connection that QueueEvents blocks, and closes it', async () => {
     for (const connection of [openClient(driver), { port: redis.port, host: redis.host }]) {
       const events = keep(new driver.QueueEvents('mail', { connection }))
