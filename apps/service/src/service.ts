@@ -84,7 +84,7 @@ export async function buildService(config: ServiceConfig): Promise<Service> {
   registerProblems(app)
   const stopping = registerDrain(app)
   registerApiKey(app, config.apiKey)
-  // For the routes that say `config: { auth: true }`.
+  // For the routes that take `onRequest: app.authenticate`: before their bodies are read.
   await app.register(authPlugin, { auth, verify: tokens.verify })
   const closeMethods = registerMethodNotAllowed(app)
   const context: ServiceContext = {

@@ -32,14 +32,14 @@ export const meRoutes: RouteGroup =
       reply.header('cache-control', 'no-store')
     })
 
-    app.get('/api/me', { config: { auth: true } }, async (request) => {
+    app.get('/api/me', { onRequest: app.authenticate }, async (request) => {
       const { value } = await reader.read(userKey(Number(userOf(request))))
       return { user: value }
     })
 
     app.get(
       '/api/me/drafts/:name',
-      { schema: { params: DraftParams }, config: { auth: true } },
+      { schema: { params: DraftParams }, onRequest: app.authenticate },
       async (request) => {
         const { name } = request.params
         const value = await client.getUserCache(userOf(request), name)
@@ -50,7 +50,11 @@ export const meRoutes: RouteGroup =
 
     app.put(
       '/api/me/drafts/:name',
-      { schema: { params: DraftParams, body: Draft }, config: { public: true, auth: true } },
+      {
+        schema: { params: DraftParams, body: Draft },
+        onRequest: app.authenticate,
+        config: { public: true },
+      },
       async (request, reply) => {
         const { name } = request.params
         const kept = await client.setUserCache(userOf(request), name, request.body, DRAFT_TTL)
@@ -61,7 +65,7 @@ export const meRoutes: RouteGroup =
 
     app.delete(
       '/api/me/drafts',
-      { config: { public: true, auth: true } },
+      { onRequest: app.authenticate, config: { public: true } },
       async (request, reply) => {
         // What Redis was not told of is in force in this process, and will be told.
         const told = await client.deleteUserCache(userOf(request))

@@ -38,17 +38,25 @@ export const tokenRoutes: RouteGroup = (context) => async (app) => {
     },
   )
 
-  app.delete('/api/token', { config: { public: true, auth: true } }, async (request, reply) => {
-    const token = bearerToken(request) ?? ''
-    await tokens.revoke(token)
-    await auth.revokeToken(token)
-    return reply.code(204).send()
-  })
+  app.delete(
+    '/api/token',
+    { onRequest: app.authenticate, config: { public: true } },
+    async (request, reply) => {
+      const token = bearerToken(request) ?? ''
+      await tokens.revoke(token)
+      await auth.revokeToken(token)
+      return reply.code(204).send()
+    },
+  )
 
-  app.delete('/api/tokens', { config: { public: true, auth: true } }, async (request, reply) => {
-    await logOutEverywhere(context, Number(request.identity?.userId))
-    return reply.code(204).send()
-  })
+  app.delete(
+    '/api/tokens',
+    { onRequest: app.authenticate, config: { public: true } },
+    async (request, reply) => {
+      await logOutEverywhere(context, Number(request.identity?.userId))
+      return reply.code(204).send()
+    },
+  )
 
   app.delete(
     '/api/users/:id/tokens',

@@ -22,14 +22,14 @@ export async function listenToRoutes<Built>(
   const routes: ServedRoute[] = []
   function onApp(message: unknown): void {
     const { fastify } = message as { readonly fastify: FastifyInstance }
-    fastify.addHook('onRoute', ({ method, url, schema, config }: RouteOptions) => {
+    fastify.addHook('onRoute', ({ method, url, schema, config, onRequest }: RouteOptions) => {
       // Those of many methods are the answers to wrong ones.
       if (typeof method !== 'string') return
       routes.push({
         method,
         url,
         schema: (schema ?? {}) as ServedRoute['schema'],
-        guard: guardOf(method, config),
+        guard: onRequest === undefined ? guardOf(method, config) : 'token',
       })
     })
   }
@@ -42,7 +42,6 @@ export async function listenToRoutes<Built>(
 }
 
 function guardOf(method: string, config: RouteOptions['config']): ServedRoute['guard'] {
-  if (config?.auth === true) return 'token'
   if (method === 'GET' || method === 'HEAD') return 'nothing'
   return config?.public === true ? 'session' : 'key'
 }
