@@ -26,10 +26,16 @@ const pairs: Pair[] = []
 for (const fault of faults.filter(({ name }) => name.includes(only))) {
   for (const driver of allDrivers) {
     progress(`${fault.name}, ${driver.name}`)
-    const plain = await runFault(fault, driver, { outageMs, guarded: false })
-    const guarded = await runFault(fault, driver, { outageMs })
-    pairs.push({ plain, guarded })
-    complain(guarded)
+    try {
+      const plain = await runFault(fault, driver, { outageMs, guarded: false })
+      const guarded = await runFault(fault, driver, { outageMs })
+      pairs.push({ plain, guarded })
+      complain(guarded)
+    } catch (error) {
+      // The faults to come are told all the same.
+      progress(`${fault.name}, ${driver.name}: ${String(error)}`)
+      process.exitCode = 1
+    }
   }
 }
 process.stdout.write(`${pairTable(pairs)}\n${summaryTable(pairs, outageMs)}`)
