@@ -83,9 +83,9 @@ export function resolveMetricsOptions(options: MetricsOptions): ResolvedMetricsO
   if (cache === undefined && connection === undefined && locks === undefined) {
     throw new TypeError('options: need at least one of cache, connection and locks')
   }
-  requireParts('cache', cache, ['counts'])
-  requireParts('connection', connection, ['health'])
-  requireParts('locks', locks, ['stats', 'list'])
+  requireParts('cache', cache, 'createCache', ['counts'])
+  requireParts('connection', connection, 'shareConnection', ['health'])
+  requireParts('locks', locks, 'createLocks', ['stats', 'list'])
   const name = options.name ?? cache?.source.name ?? 'default'
   if (typeof name !== 'string' || name === '' || name.length > 100) {
     throw new TypeError(`name: must be 1 to 100 characters, received ${describeValue(name)}`)
@@ -113,7 +113,12 @@ function connectionOf(cache: object | null | undefined): MeasuredConnection | un
   return typeof connection?.health === 'function' ? connection : undefined
 }
 
-function requireParts(option: string, value: object | undefined, methods: readonly string[]): void {
+function requireParts(
+  option: string,
+  value: object | undefined,
+  maker: string,
+  methods: readonly string[],
+): void {
   if (value === undefined) return
   const parts = (value ?? {}) as Readonly<Record<string, unknown>>
   const { source } = parts as { readonly source?: { readonly name?: unknown } }
@@ -121,7 +126,9 @@ function requireParts(option: string, value: object | undefined, methods: readon
     return
   }
   const names = ['source', ...methods.map((method) => `${method}()`)].join(' and ')
-  throw new TypeError(`${option}: must have ${names}, received ${describeValue(value)}`)
+  throw new TypeError(
+    `${option}: must have ${names}, as what ${maker} makes, received ${describeValue(value)}`,
+  )
 }
 
 function groupRules(groups: readonly GroupRule[] | GroupOf): GroupOf {

@@ -112,7 +112,11 @@ export const cacheFamilies: readonly Family[] = [
     'deadlineHits',
     'Calls whose deadline passed before Redis answered.',
   ),
-  total('cache_read_bytes_total', 'bytesRead', 'Length of the entries that hits brought from Redis.'),
+  total(
+    'cache_read_bytes_total',
+    'bytesRead',
+    'Length of the entries that hits brought from Redis.',
+  ),
   total('cache_written_bytes_total', 'bytesWritten', 'Length of what was sent to be stored.'),
   perGroup('cache_group_hits_total', 'Hits in Redis by group of keys.', 'hits'),
   perGroup(
