@@ -55,6 +55,11 @@ async function established(): Promise<Client> {
   return one
 }
 
+/** Stops this process for so many milliseconds. */
+function pause(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds)
+}
+
 describe('a service that stops', () => {
   it('answers what comes on a kept-alive connection, and ends the connection with it', async () => {
     const one = await established()
@@ -85,6 +90,32 @@ describe('a service that stops', () => {
     await once(one.socket, 'close')
     expect(one.received()).toContain('\r\n\r\nslow')
     expect(one.received()).toContain('connection: close')
+    await closed
+  })
+
+  it('answers a request that came in time, although the process was stopped meanwhile', async () => {
+    const one = await established()
+    const closed = app.close()
+    await vi.waitFor(() => expect(app.server.listening).toBe(false))
+    // From here timers come first, what arrived afterwards.
+    await new Promise((resolve) => setImmediate(resolve))
+    one.request('/')
+    pause(400)
+    await once(one.socket, 'close')
+    expect(one.received().split('\r\n\r\nok')).toHaveLength(3)
+    await closed
+  })
+
+  it('answers whoever was not accepted yet', async () => {
+    const socket = connect(port, '127.0.0.1')
+    let text = ''
+    socket.on('data', (chunk: Buffer) => (text += chunk.toString()))
+    socket.end('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n')
+    // The kernel connects them; this process has not looked yet when it is told to stop.
+    pause(50)
+    const closed = app.close()
+    await once(socket, 'close')
+    expect(text).toMatch(/^HTTP\/1\.1 200 OK/)
     await closed
   })
 
