@@ -87,6 +87,9 @@ export interface CoreEvents {
   }
 }
 
+/** When something began that nobody listened to then: how long it took is not known, nor told. */
+export const UNHEARD = -1
+
 /** What was being done when Redis failed. */
 export type Operation = 'get' | 'set' | 'delete' | 'ttl' | 'lease' | 'expire' | 'invalidate'
 

@@ -1,4 +1,4 @@
-import { traceChannel } from '../trace.ts'
+import { traceChannel, UNHEARD } from '../trace.ts'
 import { ttlMilliseconds, type Ttl } from '../entry/ttl.ts'
 import { requireArray } from '../require-array.ts'
 import { changing, type Parts } from './parts.ts'
@@ -29,7 +29,7 @@ export function createRemovals(parts: Parts): Removals {
       counters.deletes++
       journal.settleKey(redisKey, began)
     } else journal.addKey(redisKey)
-    if (deletes.hasSubscribers) {
+    if (since !== UNHEARD && deletes.hasSubscribers) {
       deletes.publish({ source, namespace, key, acknowledged, duration: clock.now() - since })
     }
     return acknowledged
@@ -40,7 +40,7 @@ export function createRemovals(parts: Parts): Removals {
       const redisKey = keyspace.key(key)
       changing(parts, redisKey)
       const began = journal.moment()
-      const since = deletes.hasSubscribers ? clock.now() : 0
+      const since = deletes.hasSubscribers ? clock.now() : UNHEARD
       try {
         await tier.delete(redisKey)
       } catch (error) {
@@ -56,7 +56,7 @@ export function createRemovals(parts: Parts): Removals {
       const redisKeys = keys.map((key) => keyspace.key(key))
       for (const redisKey of redisKeys) changing(parts, redisKey)
       const began = journal.moment()
-      const since = deletes.hasSubscribers ? clock.now() : 0
+      const since = deletes.hasSubscribers ? clock.now() : UNHEARD
       let gone: readonly boolean[]
       let failure: unknown
       const notePart = failures.degrade

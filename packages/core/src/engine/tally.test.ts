@@ -1,6 +1,7 @@
 import type { SourceId } from '@corral/connection'
 import { fakeClock, recordTrace } from '@corral/testing'
 import { describe, expect, it, vi } from 'vitest'
+import { createCache } from '../cache.ts'
 import { createCounters } from '../stats.ts'
 import { createTally, type Tally } from './tally.ts'
 
@@ -126,4 +127,22 @@ describe('near hits', () => {
       { name: 'corral:core:near-hit', message: { ...of, key: 'a', stale: true } },
     ])
   })
+})
+
+it('what began before anybody listened is not told: nobody knows how long it took', async () => {
+  const cache = createCache({ namespace: 'shop:v1' })
+  const calls = [
+    cache.get('a'),
+    cache.set('a', 1),
+    cache.setMany([{ key: 'b', value: 2 }]),
+    cache.delete('c'),
+    cache.deleteMany(['d']),
+  ]
+  using trace = recordTrace(['hit', 'hits', 'miss', 'set', 'delete'], 'corral:core:')
+  await Promise.all(calls)
+  expect(trace.events).toEqual([])
+  await cache.set('a', 1)
+  await cache.delete('a')
+  expect(trace.events.map(({ name }) => name)).toEqual(['corral:core:set', 'corral:core:delete'])
+  await cache.close()
 })

@@ -1,7 +1,7 @@
 import type { Clock, SourceId } from '@corral/connection'
 import type { MissReason } from '../entry/read-entry.ts'
 import type { Counters } from '../stats.ts'
-import { traceChannel } from '../trace.ts'
+import { traceChannel, UNHEARD } from '../trace.ts'
 
 const hits = traceChannel('corral:core:hit')
 const tickHits = traceChannel('corral:core:hits')
@@ -9,8 +9,6 @@ const nearHits = traceChannel('corral:core:near-hit')
 const nearSamples = traceChannel('corral:core:near-sample')
 const misses = traceChannel('corral:core:miss')
 
-/** When a read began that nobody listens to. */
-const UNHEARD = -1
 /** Of so many near hits one is timed, on average. */
 const SAMPLE_OF = 64
 

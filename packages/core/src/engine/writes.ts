@@ -4,7 +4,7 @@ import type { Ttl } from '../entry/ttl.ts'
 import { jittered, staleMsOf, type Policy, type ResolveCall, type SetOptions } from '../policy.ts'
 import { requireArray } from '../require-array.ts'
 import type { TierWrite } from '../tiers/tier.ts'
-import { traceChannel, type CoreEvents } from '../trace.ts'
+import { traceChannel, UNHEARD, type CoreEvents } from '../trace.ts'
 import type { HeldLease } from './lease.ts'
 import { changing, type Parts } from './parts.ts'
 
@@ -38,7 +38,7 @@ export function createWrites(parts: Parts, resolve: ResolveCall): Writes {
 
   function told(key: string, stored: boolean, size: number, ttlMs: number, since: number): boolean {
     if (stored) counters.sets++
-    if (sets.hasSubscribers) {
+    if (since !== UNHEARD && sets.hasSubscribers) {
       sets.publish({ source, namespace, key, stored, size, ttlMs, duration: clock.now() - since })
     }
     return stored
@@ -85,7 +85,7 @@ export function createWrites(parts: Parts, resolve: ResolveCall): Writes {
     const { tail, ttlMs } = draft(key, redisKey, value, policy)
     changing(parts, redisKey)
     const began = journal.moment()
-    const since = sets.hasSubscribers ? clock.now() : 0
+    const since = sets.hasSubscribers ? clock.now() : UNHEARD
     if (!watermark.mayStore) {
       await withdraw(redisKey, undefined)
       return told(key, false, tail.length, ttlMs, since)
@@ -120,7 +120,7 @@ export function createWrites(parts: Parts, resolve: ResolveCall): Writes {
     for (const { redisKey } of drafts) changing(parts, redisKey)
     const began = journal.moment()
 
-    const since = sets.hasSubscribers ? clock.now() : 0
+    const since = sets.hasSubscribers ? clock.now() : UNHEARD
     let stored: readonly boolean[]
     let failure: unknown
     const notePart = failures.degrade
@@ -152,7 +152,7 @@ export function createWrites(parts: Parts, resolve: ResolveCall): Writes {
 
   const fill: Writes['fill'] = async (key, lease, tail, ttlMs) => {
     stamps.noteTtl(ttlMs)
-    const since = sets.hasSubscribers ? clock.now() : 0
+    const since = sets.hasSubscribers ? clock.now() : UNHEARD
     try {
       const stored = await lease.fill(tail, ttlMs)
       told(key, stored, tail.length, ttlMs, since)
