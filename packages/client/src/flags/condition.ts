@@ -54,7 +54,7 @@ const TESTS: Readonly<Record<FlagTest, (x: unknown, y: unknown) => boolean>> = {
 
 /** @throws TypeError naming what is wrong */
 export function checkCondition(condition: FlagCondition, at: string): void {
-  const { attribute, is = 'equals', value } = condition ?? {}
+  const { attribute, is = 'equals', value, not = false } = condition ?? {}
   if (typeof attribute !== 'string' || attribute === '') {
     throw new TypeError(
       `${at}.attribute: must be a non-empty string, received ${describeValue(attribute)}`,
@@ -68,13 +68,21 @@ export function checkCondition(condition: FlagCondition, at: string): void {
   if (is === 'in' && !Array.isArray(value)) {
     throw new TypeError(`${at}.value: must be an array for 'in', received ${describeValue(value)}`)
   }
+  // JSON drops `undefined`: a rule for one tenant, whose id was missing, is no rule for all others.
+  if (is !== 'present' && value === undefined) {
+    throw new TypeError(`${at}.value: must be given for '${is}', received ${describeValue(value)}`)
+  }
+  if (typeof not !== 'boolean') {
+    throw new TypeError(`${at}.not: must be true or false, received ${describeValue(not)}`)
+  }
 }
 
 export function holds(
   { attribute, is = 'equals', value, not = false }: FlagCondition,
   context: FlagContext,
 ): boolean {
-  return TESTS[is](attributeOf(context, attribute), value) !== not
+  const found = attributeOf(context, attribute)
+  return (found !== undefined && TESTS[is](found, value)) !== not
 }
 
 /** Own properties alone, so that no name reaches a prototype. */

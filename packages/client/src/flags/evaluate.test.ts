@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { type FlagCondition, holds } from './condition.ts'
 import { evaluate } from './evaluate.ts'
 import { defineFlag, type FlagInput } from './flag-definition.ts'
 import { placeOf } from './place-of.ts'
@@ -113,6 +114,17 @@ describe('rules', () => {
     expect(decide(flag, '', context)).toMatchObject({ value, reason })
   })
 
+  it('of a missing attribute hold only when turned round', () => {
+    const by = (condition: Omit<FlagCondition, 'attribute'>): boolean =>
+      holds({ attribute: 'plan', ...condition }, {})
+    for (const is of ['equals', 'in', 'contains', 'above', 'atMost', 'present'] as const) {
+      for (const value of [undefined, null, [undefined], 'x']) {
+        expect([is, value, by({ is, value })]).toEqual([is, value, false])
+        expect([is, value, by({ is, value, not: true })]).toEqual([is, value, true])
+      }
+    }
+  })
+
   it('do not reach prototypes', () => {
     const by = (attribute: string): FlagInput => ({
       variants: { on: true, off: false },
@@ -176,6 +188,10 @@ describe('a flag', () => {
     [{ variants: { 1: true }, fallthrough: '1' }, /^variants: a name begins/],
     [{ variants: { a: 1, b: 'x' }, fallthrough: 'a' }, /^variants: must all be of one type/],
     [{ variants: { a: 1 }, fallthrough: 'b' }, /^fallthrough: /],
+    [{ value: true, enabled: false }, /^enabled: is no option beside value/],
+    [{ value: true, percentage: 10 }, /^percentage: is no option beside value/],
+    [{ percentage: 10, rollout: { on: 50 } }, /^rollout: is no option beside percentage/],
+    [{ percentage: 10, variants: { on: true } }, /^variants: is no option beside percentage/],
     [{ percentage: 101 }, /^percentage: /],
     [{ percentage: '1' }, /^percentage: must be a number from 0 to 100, received "1"$/],
     [
@@ -185,7 +201,7 @@ describe('a flag', () => {
     [{ variants: { a: 1, b: 2 }, fallthrough: 'a', rollout: { a: 60, b: 60 } }, /not pass 100/],
     [{ variants: { a: 1 }, fallthrough: 'a', rollout: { c: 1 } }, /^rollout: must be one of/],
     [
-      { variants: { a: 1 }, fallthrough: 'a', rules: [{ if: { attribute: 'x' } }] },
+      { variants: { a: 1 }, fallthrough: 'a', rules: [{ if: { attribute: 'x', value: 1 } }] },
       /either a variant/,
     ],
     [
@@ -199,6 +215,18 @@ describe('a flag', () => {
         rules: [{ if: { attribute: 'x', is: 'toString' }, variant: 'a' }],
       },
       /^rules\[0\]\.if\.is/,
+    ],
+    [
+      { variants: { a: 1 }, fallthrough: 'a', rules: [{ if: { attribute: 'x' }, variant: 'a' }] },
+      /^rules\[0\]\.if\.value: must be given for 'equals', received undefined$/,
+    ],
+    [
+      {
+        variants: { a: 1 },
+        fallthrough: 'a',
+        rules: [{ if: { attribute: 'x', value: 1, not: null }, variant: 'a' }],
+      },
+      /^rules\[0\]\.if\.not: must be true or false, received null$/,
     ],
   ])('of %o is refused', (input, message) => {
     expect(() => defineFlag(input as FlagInput)).toThrow(message)

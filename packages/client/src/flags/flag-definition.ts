@@ -73,8 +73,12 @@ export function defineFlag(input: FlagInput): FlagDefinition {
   if (typeof input === 'string' || typeof input === 'number') return fixed(input)
   if (typeof input !== 'object' || input === null)
     throw wrong('flag', 'must be a value or a definition', input)
-  if ('value' in input) return fixed(input.value)
+  if ('value' in input) {
+    requireBeside('value', [], input)
+    return fixed(input.value)
+  }
   if ('percentage' in input) {
+    requireBeside('percentage', BESIDE_PERCENTAGE, input)
     const { percentage, ...rest } = input
     share(percentage, 'percentage')
     return checked({
@@ -85,6 +89,16 @@ export function defineFlag(input: FlagInput): FlagDefinition {
     })
   }
   return checked(input)
+}
+
+const BESIDE_PERCENTAGE = ['rules', 'stickBy', 'salt', 'description', 'enabled']
+
+/** What a short form cannot hold must not be dropped: `{ value: true, enabled: false }` would be on. */
+function requireBeside(form: string, others: readonly string[], input: object): void {
+  for (const [name, value] of Object.entries(input)) {
+    if (name === form || others.includes(name)) continue
+    throw wrong(name, `is no option beside ${form} (take a definition with variants)`, value)
+  }
 }
 
 function fixed(value: FlagValue): FlagDefinition {

@@ -98,18 +98,21 @@ export function createFlagMirror(
       again = true
       return reading
     }
-    reading = readUntilStill().finally(() => {
-      reading = undefined
-    })
+    reading = readUntilStill()
     return reading
   }
 
   async function readUntilStill(): Promise<void> {
-    do {
-      again = false
-      const reply = await connection.read({ name: 'HGETALL', key })
-      take(reply as string[])
-    } while (again)
+    try {
+      do {
+        again = false
+        const reply = await connection.read({ name: 'HGETALL', key })
+        take(reply as string[])
+      } while (again)
+    } finally {
+      // In the step of the last look at `again`: who asks after that must get a read of his own.
+      reading = undefined
+    }
   }
 
   function take(reply: readonly string[]): void {

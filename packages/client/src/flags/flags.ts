@@ -1,6 +1,7 @@
 import { describeValue, type Duration, ownKey, toShortMilliseconds } from '@corral/connection'
 import type { ClientBase } from '../client-base.ts'
 import { fromJson, toJson } from '../json.ts'
+import { requireWellFormed } from '../keys/well-formed.ts'
 import { traceChannel } from '../trace.ts'
 import type { FlagContext } from './condition.ts'
 import { evaluate, failed, type FlagEvaluation, type Widened } from './evaluate.ts'
@@ -63,6 +64,8 @@ export function createFlags({ connection, namespace }: ClientBase): Flags {
   const memory = new Map<string, string>()
 
   function changed(names: readonly string[]): void {
+    // Made anew when asked for: so nothing stays of a flag that is gone.
+    for (const name of names) parsed.delete(name)
     if (trace.hasSubscribers) trace.publish({ namespace, event: 'changed', names })
     for (const listener of listeners) guarded(() => listener.changed?.(names))
   }
@@ -85,7 +88,11 @@ export function createFlags({ connection, namespace }: ClientBase): Flags {
     return flag
   }
 
-  function decide<T>(name: string, fallback: T, context: FlagContext = {}): FlagEvaluation<T> {
+  function decide<T>(
+    name: string,
+    fallback: T,
+    context: FlagContext | null = {},
+  ): FlagEvaluation<T> {
     mirror?.start()
     if (mirror?.state === 'starting') {
       return failed(fallback, 'PROVIDER_NOT_READY', 'the flags were not read yet')
@@ -93,7 +100,7 @@ export function createFlags({ connection, namespace }: ClientBase): Flags {
     const flag = find(name)
     if (flag === undefined) return failed(fallback, 'FLAG_NOT_FOUND', `there is no flag "${name}"`)
     if (flag instanceof TypeError) return failed(fallback, 'PARSE_ERROR', flag.message)
-    const result = evaluate(name, flag, fallback, context)
+    const result = evaluate(name, flag, fallback, context ?? {})
     return mirror?.state === 'stale' && result.errorCode === undefined
       ? { ...result, reason: 'STALE' }
       : result
@@ -168,10 +175,12 @@ function freezeDeep<T>(value: T): T {
 }
 
 function requireName(name: string): void {
-  if (typeof name === 'string' && name !== '' && name.length <= 200) return
-  throw new TypeError(
-    `flag name: must be a string of 1 to 200 characters, received ${describeValue(name)}`,
-  )
+  if (typeof name !== 'string' || name === '' || name.length > 200) {
+    throw new TypeError(
+      `flag name: must be a string of 1 to 200 characters, received ${describeValue(name)}`,
+    )
+  }
+  requireWellFormed(name, 'flag name')
 }
 
 /** A listener that throws must keep neither the others nor the copy of the flags from going on. */
