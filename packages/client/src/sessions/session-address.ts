@@ -1,5 +1,6 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto'
 import { describeValue, ownKey } from '@corral/connection'
+import { isWellFormed, requireWellFormed } from '../keys/well-formed.ts'
 
 /**
  * Where a session lies. `route` is in its hash tag: a session that was created for a user has that
@@ -61,6 +62,8 @@ export function createSessionAddresses(
         `session id: must be a string of 1 to 1000 characters, received ${typeof id === 'string' ? `${id.length} characters` : describeValue(id)}`,
       )
     }
+    // A secret too: no more than the rule may be told.
+    if (!isWellFormed(id)) throw new TypeError('session id: must be well-formed UTF-16')
     return digest('id', id)
   }
 
@@ -78,6 +81,7 @@ export function createSessionAddresses(
     if (typeof user !== 'string' || user === '') {
       throw new TypeError(`userId: must be a non-empty string, received ${describeValue(user)}`)
     }
+    requireWellFormed(user, 'userId')
     return digest('user', `${namespace}\0${user}`).slice(0, ROUTE_LENGTH)
   }
 

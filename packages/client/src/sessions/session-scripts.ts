@@ -197,12 +197,13 @@ return told(s)
 `,
 })
 
-/** KEYS session. Reply: 1 when there was one. */
+/** KEYS session. ARGV user ('' = whosever it is). Reply: 1 when there was one; another user's stays. */
 export const destroySession: Script = defineScript({
   name: 'session:destroy',
   memory: 'shrink',
   lua: `${SESSION}
 local there = redis.call('HEXISTS', KEYS[1], 'd')
+if there == 1 and ARGV[2] ~= '' and redis.call('HGET', KEYS[1], 'u') ~= ARGV[2] then return 0 end
 bury(KEYS[1])
 return there
 `,

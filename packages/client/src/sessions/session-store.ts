@@ -99,7 +99,7 @@ export function createSessionStore<Base extends EventEmitter = EventEmitter>(
   }
 
   async function destroy(sid: string): Promise<void> {
-    await connection.script(destroySession, [addresses.ofStore(sid).key], [])
+    await connection.script(destroySession, [addresses.ofStore(sid).key], [''])
   }
 
   /** Keys of this namespace's store, each once. */

@@ -87,7 +87,9 @@ export function createUserSessions(
       const member = members.find((each) => addresses.handle(each) === handle)
       if (member === undefined) return false
       // A request that still holds the session and saves it at its end must not bring it back.
-      const gone = await connection.script(destroySession, [addresses.ofMember(member).key], [])
+      // Under an id of its own it may have become another user's since.
+      const { key } = addresses.ofMember(member)
+      const gone = await connection.script(destroySession, [key], [userId])
       tell('deleted')
       return Number(gone) === 1
     },

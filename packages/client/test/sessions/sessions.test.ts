@@ -121,6 +121,17 @@ describe.each<Mode>(['standalone', 'cluster'])('sessions, %s', (mode) => {
     expect(await sessions.listUserSessions('1')).toEqual([])
   })
 
+  it('ends no session by its handle that has become another user’s', async () => {
+    await sessions.setSession('shared-browser', { userId: '1' })
+    const [info] = await sessions.listUserSessions('1')
+    await sessions.setSession('shared-browser', { userId: '2' })
+    expect(await sessions.listUserSessions('1')).toEqual([])
+    expect(await sessions.deleteUserSession('1', info!.handle)).toBe(false)
+    expect(await sessions.getSession('shared-browser')).toEqual({ userId: '2' })
+    expect(await sessions.deleteUserSession('2', info!.handle)).toBe(true)
+    expect(await sessions.getSession('shared-browser')).toBeUndefined()
+  })
+
   it('ends unused after its ttl, and at its absolute end however much it is used', async () => {
     const short = createSessions(
       { connection: bed.connection, namespace: 'app' },
@@ -208,6 +219,13 @@ describe.each<Mode>(['standalone', 'cluster'])('sessions, %s', (mode) => {
     for (const id of ['', 'x'.repeat(1_001), 5 as unknown as string]) {
       await expect(async () => sessions.getSession(id)).rejects.toThrow(TypeError)
     }
+    // Redis would hold the same replacement character for both of them.
+    await expect(sessions.setSession('mine-\uD800', {})).rejects.toThrow(
+      /^session id: .*well-formed/,
+    )
+    await expect(sessions.createSession({}, { userId: 'a\uDC00' })).rejects.toThrow(
+      /^userId: must be well-formed/,
+    )
     await expect(sessions.createSession({}, { userId: '' })).rejects.toThrow(TypeError)
     await expect(sessions.createSession(undefined)).rejects.toMatchObject({
       code: 'UNSERIALIZABLE_VALUE',
