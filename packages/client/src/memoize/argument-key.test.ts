@@ -47,6 +47,10 @@ describe('argumentKey', () => {
     [1, 2],
     ['1,2'],
     [[], []],
+    [[]],
+    // oxlint-disable-next-line no-sparse-arrays -- a hole is an element too
+    [[,]],
+    [[undefined, undefined]],
     [[[], []]],
     [{}],
     [{ a: undefined }],
@@ -92,7 +96,19 @@ describe('argumentKey', () => {
     }
     const loop: Record<string, unknown> = {}
     loop['self'] = loop
-    for (const value of [() => 1, Symbol('x'), new Money(), loop, new WeakMap(), /x/]) {
+    // What these hold beside their contents would be lost: two of them were one call.
+    class Zoned extends Date {
+      zone = 'Europe/Paris'
+    }
+    class Tagged extends Map {
+      tenant = 1
+    }
+    class List extends Array {}
+    class Bytes extends Uint8Array {}
+    const operator = { [Symbol('gt')]: 5 }
+    const values = [() => 1, Symbol('x'), new Money(), loop, new WeakMap(), /x/]
+    const kinds = [new Zoned(), new Tagged(), new List(), new Bytes(), operator, [operator]]
+    for (const value of [...values, ...kinds]) {
       expect(() => argumentKey([1, value])).toThrow(/^argument 1: .*cannot be part of a key/)
     }
     const shared = { a: 1 }

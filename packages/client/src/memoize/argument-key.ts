@@ -46,19 +46,45 @@ function writeObject(value: object, at: string, above: readonly object[]): strin
   if (above.includes(value)) throw new TypeError(`${at}: cannot be part of a key, it holds itself`)
   const inside = [...above, value]
   const each = (one: unknown): string => write(one, at, inside)
-  if (Array.isArray(value)) return `[${value.map(each).join(',')}]`
-  if (value instanceof Date) return `Date(${value.getTime()})`
-  if (value instanceof Map) {
-    const pairs = [...value].map(([key, one]) => `${each(key)}:${each(one)}`)
-    return `Map(${pairs.toSorted().join(',')})`
-  }
-  if (value instanceof Set) return `Set(${[...value].map(each).toSorted().join(',')})`
-  if (value instanceof URL) return `URL(${JSON.stringify(value.href)})`
-  if (value instanceof Uint8Array) return `Bytes(${Buffer.from(value).toString('base64url')})`
+  // A subclass may hold more than its contents, and is refused with the other classes below.
   const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null) {
+  // Of arrays `Array.prototype` alone is one itself, in every realm.
+  if (Array.isArray(value) && Array.isArray(prototype)) {
+    return `[${Array.from(value, each).join(',')}]`
+  }
+  switch (prototype) {
+    case Date.prototype:
+      return `Date(${(value as Date).getTime()})`
+    case Map.prototype: {
+      const pairs = [...(value as Map<unknown, unknown>)].map(
+        ([key, one]) => `${each(key)}:${each(one)}`,
+      )
+      return `Map(${pairs.toSorted().join(',')})`
+    }
+    case Set.prototype:
+      return `Set(${Array.from(value as Set<unknown>, each)
+        .toSorted()
+        .join(',')})`
+    case URL.prototype:
+      return `URL(${JSON.stringify((value as URL).href)})`
+    case Uint8Array.prototype:
+    case Buffer.prototype:
+      return `Bytes(${Buffer.from(value as Uint8Array).toString('base64url')})`
+    case Object.prototype:
+    case null:
+      return writeProperties(value, at, each)
+    default:
+      throw new TypeError(
+        `${at}: an object of a class cannot be part of a key, give the option 'key'; received ${describeValue(value)}`,
+      )
+  }
+}
+
+function writeProperties(value: object, at: string, each: (one: unknown) => string): string {
+  // Query builders write their operators so.
+  if (Object.getOwnPropertySymbols(value).length > 0) {
     throw new TypeError(
-      `${at}: an object of a class cannot be part of a key, give the option 'key'; received ${describeValue(value)}`,
+      `${at}: an object with symbols cannot be part of a key, give the option 'key'; received ${describeValue(value)}`,
     )
   }
   const properties = Object.keys(value)
