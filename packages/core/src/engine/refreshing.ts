@@ -25,8 +25,9 @@ export interface Refreshing {
     early: boolean,
   ) => void
   /**
-   * Does so where the entry has less than `withinMs` to live. Resolves when the refresh that this
-   * call began is over, at once where it began none; rejects when Redis cannot be read, under `onError: 'throw'`.
+   * Does so where the entry has less than `withinMs` to live, fresh as it is. Resolves when the
+   * refresh that this call began is over, at once where it began none; rejects when Redis cannot be
+   * read, under `onError: 'throw'`.
    */
   readonly before: (
     key: string,

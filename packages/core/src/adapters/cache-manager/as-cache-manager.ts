@@ -36,7 +36,8 @@ const store = 'primary'
 /**
  * cache-manager's calls on a Corral cache, so that code written for cache-manager gets its leases: a
  * `wrap` loads once for all processes, and what a load brings is not stored over a later `set` or `del`.
- * So does a refresh below `refreshThreshold`; after one that failed, none begins for a second.
+ * A refresh below `refreshThreshold` runs once for all of them, too; after one that failed, none begins
+ * for a second.
  *
  * `disconnect` closes the cache; the connection that it was given stays open.
  *
