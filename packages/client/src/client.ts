@@ -7,16 +7,11 @@ import type { FlagContext } from './flags/condition.ts'
 import type { Widened } from './flags/evaluate.ts'
 import type { FlagInput } from './flags/flag-definition.ts'
 import { createFlags, type Flags } from './flags/flags.ts'
-import { type ConcurrencyLimiter, createConcurrencyLimiter } from './limits/concurrency-limiter.ts'
+import type { ConcurrencyLimiter } from './limits/concurrency-limiter.ts'
 import { createIncrementRateLimit, type IncrementRateLimit } from './limits/increment-rate-limit.ts'
-import {
-  type ConcurrencyOptions,
-  isConcurrency,
-  type RateLimiterOptions,
-  resolveConcurrencyOptions,
-  resolveRateOptions,
-} from './limits/options.ts'
-import { createRateLimiter, type RateLimiter } from './limits/rate-limiter.ts'
+import { createKeptLimiters } from './limits/kept-limiters.ts'
+import type { ConcurrencyOptions, RateLimiterOptions } from './limits/options.ts'
+import type { RateLimiter } from './limits/rate-limiter.ts'
 import { createMemoize, type Memoize } from './memoize/memoize.ts'
 import { type CacheClientOptions, resolveClientOptions } from './options.ts'
 import {
@@ -36,7 +31,11 @@ export interface CacheClient extends Sessions, Bulk, UserCache {
   /** The value, or `undefined`. */
   getCacheJson<T = unknown>(key: string): Promise<T | undefined>
   readonly incrementRateLimit: IncrementRateLimit
-  /** A limiter; the same one, with what it holds, for the same options. */
+  /**
+   * A limiter; the same one, with what it holds, for the same options. The 1,000 asked for last are
+   * kept; one that is let go, or asked for after `close()`, works on, but asks Redis also about those
+   * that it knows to be blocked.
+   */
   rateLimiter(options: ConcurrencyOptions): ConcurrencyLimiter
   rateLimiter(options: RateLimiterOptions): RateLimiter
   /** Flags with all that they can do; the two calls below are short for it. */
@@ -94,29 +93,11 @@ export function createCacheClient(options: CacheClientOptions): CacheClient {
   const flags = createFlags(base)
   /** The first flags that are asked for wait for it together; later ones do not wait again. */
   let firstWait: Promise<boolean> | undefined
-  /** By their options as they were given, which are quick to look up. */
-  const asked = new Map<string, RateLimiter | ConcurrencyLimiter>()
-  /** By their options in one order and unit: whoever asks for the same gets the same. */
-  const limiters = new Map<string, RateLimiter>()
-  const places = new Map<string, ConcurrencyLimiter>()
+  const limiters = createKeptLimiters(base)
   const sessions =
     connection === undefined
       ? withoutRedis()
       : createSessions({ connection, namespace }, sessionOptions)
-
-  function rateLimiter(given: ConcurrencyOptions): ConcurrencyLimiter
-  function rateLimiter(given: RateLimiterOptions): RateLimiter
-  function rateLimiter(given: ConcurrencyOptions | RateLimiterOptions): unknown {
-    return kept(asked, JSON.stringify(given), () =>
-      isConcurrency(given)
-        ? kept(places, JSON.stringify(resolveConcurrencyOptions(given)), () =>
-            createConcurrencyLimiter(base, given),
-          )
-        : kept(limiters, JSON.stringify(resolveRateOptions(given)), () =>
-            createRateLimiter(base, given),
-          ),
-    )
-  }
 
   return {
     ...sessions,
@@ -129,7 +110,7 @@ export function createCacheClient(options: CacheClientOptions): CacheClient {
       ttl === undefined ? cache.set(key, value) : cache.set(key, value, ttl),
     getCacheJson: (key) => cache.get(key),
     incrementRateLimit: createIncrementRateLimit(base),
-    rateLimiter,
+    rateLimiter: limiters.limiter,
     setFeatureFlag: (name, flag) => flags.set(name, flag),
     async getFeatureFlag<T>(name: string, fallback?: T, context?: FlagContext) {
       if (flags.state === 'starting') await (firstWait ??= flags.ready(FIRST_READ))
@@ -146,19 +127,9 @@ export function createCacheClient(options: CacheClientOptions): CacheClient {
     healthCheck: () => cache.health(),
     close() {
       flags.close()
-      for (const limiter of limiters.values()) limiter.close()
-      for (const known of [asked, limiters, places]) known.clear()
+      limiters.close()
     },
   }
-}
-
-/** What was made under this key before, or is now. */
-function kept<T>(known: Map<string, T>, key: string, make: () => T): T {
-  const found = known.get(key)
-  if (found !== undefined) return found
-  const made = make()
-  known.set(key, made)
-  return made
 }
 
 function needed(connection: Connection | undefined): Connection {

@@ -81,7 +81,8 @@ export function createBlockedSubjects(connection: Connection, channel: string): 
         blocks.delete(subject)
         return undefined
       }
-      if (cost < block.cost) return undefined
+      // Turned round, as NaN is no less either.
+      if (!(cost >= block.cost)) return undefined
       const retryAfter = Math.ceil(block.endsAt - now) / 1000
       if (retryAfter !== block.result.retryAfter) {
         const resetAfter = Math.ceil(block.resetsAt - now) / 1000

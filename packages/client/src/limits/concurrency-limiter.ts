@@ -80,7 +80,7 @@ export function createConcurrencyLimiter(
     return {
       allowed,
       limit: most,
-      remaining: Math.max(0, most - count),
+      remaining: allowed ? Math.max(0, most - count) : 0,
       count,
       retryAfter: allowed ? 0 : wait,
       source,

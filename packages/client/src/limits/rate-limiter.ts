@@ -102,6 +102,7 @@ export function createRateLimiter(base: ClientBase, options: RateLimiterOptions)
     cost: number,
     mode: Mode,
   ): Promise<RateLimitResult> {
+    requireCost(cost)
     const askedAt = clock.now()
     const resets = blocked?.resets ?? 0
     let result: RateLimitResult
@@ -140,15 +141,16 @@ export function createRateLimiter(base: ClientBase, options: RateLimiterOptions)
   function alone(subject: string, cost: number, mode: Mode): RateLimitResult {
     if (onUnavailable === 'local') return local.consume(subject, cost, mode !== 'peek')
     const allowed = onUnavailable === 'allow'
+    // Nobody knows; a second keeps callers from hammering, whichever field they go by.
+    const wait = allowed ? 0 : 1
     return {
       allowed,
       limit: only.quota,
       remaining: allowed ? only.quota : 0,
       count: 0,
-      resetAt: clock.wallNow(),
-      resetAfter: 0,
-      // Nobody knows; a second keeps callers from hammering.
-      retryAfter: allowed ? 0 : 1,
+      resetAt: clock.wallNow() + wait * 1000,
+      resetAfter: wait,
+      retryAfter: wait,
       source: 'policy',
       rule: 0,
     }
@@ -160,15 +162,23 @@ export function createRateLimiter(base: ClientBase, options: RateLimiterOptions)
     trace.publish({ namespace, limiter: name, allowed, source })
   }
 
-  function checked(subject: string, cost: number, mode: Mode): Promise<RateLimitResult> {
+  function requireCost(cost: number): void {
     if (cost !== 1) count(cost, 'cost', most)
-    if (connection === undefined) {
-      subjectTag(namespace, subject, 'subject')
-      const result = local.consume(subject, cost, mode !== 'peek')
-      tell(result)
-      return Promise.resolve(result)
-    }
-    return ask(connection, subject, cost, mode)
+  }
+
+  /** Without Redis. */
+  async function askHere(subject: string, cost: number, mode: Mode): Promise<RateLimitResult> {
+    requireCost(cost)
+    subjectTag(namespace, subject, 'subject')
+    const result = local.consume(subject, cost, mode !== 'peek')
+    tell(result)
+    return result
+  }
+
+  function checked(subject: string, cost: number, mode: Mode): Promise<RateLimitResult> {
+    return connection === undefined
+      ? askHere(subject, cost, mode)
+      : ask(connection, subject, cost, mode)
   }
 
   return {

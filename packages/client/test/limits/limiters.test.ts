@@ -89,7 +89,8 @@ describe.each(algorithms)('%s on the server’s time', (algorithm) => {
 
 describe('a limiter', () => {
   it('keeps subjects, limiters and namespaces apart', async () => {
-    const one = createRateLimiter(base, { algorithm: 'gcra', limit: 1, window: '1m', name: 'one' })
+    const rule = { algorithm: 'gcra', limit: 1, window: '1m', name: 'one' } as const
+    const one = createRateLimiter(base, rule)
     const two = createRateLimiter(base, { algorithm: 'gcra', limit: 1, window: '1m', name: 'two' })
     const other = createRateLimiter(
       { ...base, namespace: 'app:v1' },
@@ -107,7 +108,10 @@ describe('a limiter', () => {
       await expect(async () => one.consume(bad)).rejects.toThrow(TypeError)
     }
     for (const cost of [0, -1, 1.5, 2, Number.NaN]) {
-      await expect(async () => one.consume('u', cost)).rejects.toThrow(RangeError)
+      // A rejection and no throw, without Redis too.
+      const alone = createRateLimiter({ ...base, connection: undefined }, rule)
+      const refused = [one, alone].flatMap((each) => [each.consume('u', cost), each.peek('', 1)])
+      for (const each of refused) await expect(each).rejects.toThrow(/^(cost|subject): must be/)
     }
   })
 
@@ -149,6 +153,7 @@ describe('a limiter', () => {
     expect((await limiter.consume('u')).allowed).toBe(false)
     await base.connection.signals.whenOn(5_000)
     const fromRedis = await limiter.consume('u')
+    await expect(limiter.consume('u', Number.NaN)).rejects.toThrow(RangeError)
     const watch = await monitor(server)
     for (let i = 0; i < 100; i++) {
       const result = await limiter.consume('u')

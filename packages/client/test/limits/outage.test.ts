@@ -60,7 +60,11 @@ async function decided(onUnavailable: OnUnavailable, localShare?: number): Promi
     const result = await limiter.consume(`u-${onUnavailable}`)
     expect(performance.now() - started).toBeLessThan(deadlineMs + slackMs)
     expect(result.source).toBe(onUnavailable === 'local' ? 'local' : 'policy')
-    if (!result.allowed) expect(result.retryAfter).toBeGreaterThan(0)
+    if (!result.allowed) {
+      expect(result.remaining).toBe(0)
+      expect(result.retryAfter).toBeGreaterThan(0)
+      expect(result.resetAfter).toBeGreaterThanOrEqual(result.retryAfter)
+    }
     if (result.allowed) admitted++
   }
   return admitted
@@ -88,7 +92,9 @@ async function expectDecisions(): Promise<void> {
     const results = await Promise.all(Array.from({ length: 5 }, () => places.acquire('j')))
     expect(results.filter(({ allowed }) => allowed).length).toBe(most)
     for (const { lease } of results) await lease?.release()
-    expect((await places.acquire('j')).allowed).toBe(onUnavailable !== 'deny')
+    const last = await places.acquire('j')
+    expect(last.allowed).toBe(onUnavailable !== 'deny')
+    if (!last.allowed) expect(last.remaining).toBe(0)
   }
 }
 
