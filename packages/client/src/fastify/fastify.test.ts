@@ -74,6 +74,64 @@ describe('the rate-limit plugin', () => {
     expect((await app.inject('/user')).statusCode).toBe(200)
   })
 
+  it('names the one of several limits that was reached', async () => {
+    const limiter = createRateLimiter(base, {
+      name: 'api',
+      limits: [
+        { algorithm: 'fixed-window', limit: 5, window: '1s' },
+        { algorithm: 'fixed-window', limit: 1, window: '1h' },
+      ],
+    })
+    app = fastify()
+    await app.register(rateLimitPlugin, { limiter })
+    app.get('/', () => 'ok')
+    await app.inject('/')
+    const rejected = await app.inject('/')
+    expect(rejected.headers['ratelimit']).toMatch(/^"api-1";/)
+    expect(rejected.json()).toMatchObject({ 'violated-policies': ['api-1'] })
+  })
+
+  it('refuses wrong options when it is registered, and those of a route when that is added', async () => {
+    const limiter = limiterOf(1)
+    for (const [options, message] of [
+      [{}, /^limiter: must be one of createRateLimiter, received undefined$/],
+      [{ limiter, subject: 'ip' }, /^subject: must be a function/],
+      [{ limiter, cost: 2 }, /^cost: must be a function/],
+      [{ limiter, hook: 'onSend' }, /^hook: must be 'onRequest' or 'preHandler'/],
+    ] as const) {
+      app = fastify()
+      await expect(async () => app.register(rateLimitPlugin, options as never)).rejects.toThrow(
+        message,
+      )
+    }
+    app = fastify()
+    await app.register(rateLimitPlugin, { limiter })
+    const route = (rateLimit: object) => () =>
+      app.get('/', { config: { rateLimit: rateLimit as never } }, () => 'ok')
+    expect(route({ limiter: undefined })).toThrow(/^limiter: /)
+    expect(route({ cost: 1 })).toThrow(/^cost: /)
+  })
+
+  it('lets nobody pass whose subject or cost cannot be told', async () => {
+    app = fastify()
+    const limiter = limiterOf(5)
+    let handled = 0
+    await app.register(rateLimitPlugin, { limiter })
+    const failing = {
+      async: { subject: () => Promise.reject(new Error('not told')) },
+      empty: { subject: () => '' },
+      free: { cost: () => 0 },
+      none: { cost: () => Number.NaN },
+    }
+    for (const [name, rateLimit] of Object.entries(failing)) {
+      app.get(`/${name}`, { config: { rateLimit } }, () => ++handled)
+    }
+    for (const name of Object.keys(failing)) {
+      expect([name, (await app.inject(`/${name}`)).statusCode]).toEqual([name, 500])
+    }
+    expect(handled).toBe(0)
+  })
+
   it('limits the clients of a Unix socket, which have no address, as one', async () => {
     const socketPath = join(tmpdir(), `corral-${process.pid}.sock`)
     app = fastify()

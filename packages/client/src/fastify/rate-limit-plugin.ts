@@ -1,4 +1,6 @@
+import { describeValue } from '@corral/connection'
 import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
+import type { RateLimitHeaders } from '../limits/rate-limit-headers.ts'
 import type { RateLimiter } from '../limits/rate-limiter.ts'
 import { clientAddress } from './client-address.ts'
 
@@ -33,8 +35,32 @@ declare module 'fastify' {
 /** Registered by IANA for answers to a spent quota (draft-ietf-httpapi-ratelimit-headers). */
 const QUOTA_EXCEEDED = 'https://iana.org/assignments/http-problem-types#quota-exceeded'
 
+/** What each route has, or takes from the plugin. */
+function requireRoute({ limiter, subject, cost }: Partial<RouteRateLimit>): void {
+  if (typeof limiter?.consume !== 'function') {
+    throw new TypeError(
+      `limiter: must be one of createRateLimiter, received ${describeValue(limiter)}`,
+    )
+  }
+  for (const [option, value] of Object.entries({ subject, cost })) {
+    if (value !== undefined && typeof value !== 'function') {
+      throw new TypeError(`${option}: must be a function, received ${describeValue(value)}`)
+    }
+  }
+}
+
 const plugin: FastifyPluginCallback<RateLimitPluginOptions> = (app, options, done) => {
   const { global = true, hook = 'onRequest', headers = true } = options
+  requireRoute(options)
+  if (!['onRequest', 'preHandler'].includes(hook)) {
+    throw new TypeError(
+      `hook: must be 'onRequest' or 'preHandler', received ${describeValue(hook)}`,
+    )
+  }
+  app.addHook('onRoute', ({ config }) => {
+    const { rateLimit } = config ?? {}
+    if (typeof rateLimit === 'object') requireRoute({ ...options, ...rateLimit })
+  })
 
   async function limit(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     const config = request.routeOptions.config?.rateLimit ?? global
@@ -44,10 +70,11 @@ const plugin: FastifyPluginCallback<RateLimitPluginOptions> = (app, options, don
     const who = subject === undefined ? clientAddress(request.ip) : await subject(request)
     if (who === undefined) return undefined
     const result = await limiter.consume(who, cost?.(request) ?? 1)
-    if (headers) reply.headers(limiter.headers(result))
+    const fields = limiter.headers(result)
+    if (headers) reply.headers(fields)
     if (result.allowed) return undefined
     const seconds = result.retryAfter
-    if (!headers) reply.header('retry-after', String(Math.max(1, Math.ceil(seconds))))
+    if (!headers) reply.header('retry-after', fields['retry-after'])
     await reply
       .code(429)
       .type('application/problem+json')
@@ -59,7 +86,7 @@ const plugin: FastifyPluginCallback<RateLimitPluginOptions> = (app, options, don
           detail: `The limit of ${result.limit} was reached; try again in ${seconds} s.`,
           instance: request.url,
           retryAfter: seconds,
-          'violated-policies': [limiter.name],
+          'violated-policies': [policyOf(fields)],
         }),
       )
     return reply
@@ -67,6 +94,11 @@ const plugin: FastifyPluginCallback<RateLimitPluginOptions> = (app, options, don
 
   app.addHook(hook, limit)
   done()
+}
+
+/** The policy that decided, by the name that it has in the header fields. */
+function policyOf({ ratelimit = '' }: RateLimitHeaders): string {
+  return ratelimit.slice(1, ratelimit.indexOf('"', 1))
 }
 
 /**
@@ -97,8 +129,14 @@ export function reachesParent<Options extends object>(
   name: string,
 ): FastifyPluginCallback<Options> {
   return Object.assign(
-    (app: FastifyInstance, options: Options, done: (error?: Error) => void) =>
-      made(app, options, done),
+    (app: FastifyInstance, options: Options, done: (error?: Error) => void) => {
+      try {
+        made(app, options, done)
+      } catch (error) {
+        // What is thrown here would end the process.
+        done(error as Error)
+      }
+    },
     {
       [Symbol.for('skip-override')]: true,
       [Symbol.for('fastify.display-name')]: name,
