@@ -14,6 +14,9 @@ import type { WriteSide } from './write-side.ts'
 
 const commandTrace = traceChannel('corral:connection:command')
 
+/** Redis reads this much of a connection at once. */
+const MOST_CORKED_BYTES = 16 * 1024
+
 export interface TrafficDeps {
   readonly name: string
   readonly client: IoredisClient
@@ -96,6 +99,7 @@ export function createTraffic(deps: TrafficDeps): Traffic {
     const stream = flights.length > 1 ? client.stream : undefined
     const now = clock.now()
     stream?.cork()
+    let corked = 0
     for (const flight of flights) {
       flight.startedAt = now
       flight.deadlineAt = now + flight.durationMs
@@ -108,6 +112,12 @@ export function createTraffic(deps: TrafficDeps): Traffic {
       deadlines.add(flight, flight.durationMs)
       if (!line.empty || mustWait(flight)) line.push(flight)
       else send(flight)
+      // The server may begin with what is there while we make the rest.
+      corked += flight.bytes
+      if (corked < MOST_CORKED_BYTES) continue
+      corked = 0
+      stream?.uncork()
+      stream?.cork()
     }
     stream?.uncork()
   }
