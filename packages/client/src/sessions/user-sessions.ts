@@ -32,6 +32,9 @@ export interface UserSessions {
   deleteUserSessions(userId: string, options?: { readonly except?: string }): Promise<boolean>
 }
 
+/** So many sessions are read at a time: a list must not take the room of all other calls. */
+const PAGE = 100
+
 export function createUserSessions(
   { connection }: ConnectedBase,
   addresses: SessionAddresses,
@@ -76,9 +79,13 @@ export function createUserSessions(
         membersOf(route),
         connection.get(addresses.stampKey(route)),
       ])
-      const all = await Promise.all(members.map((member) => infoOf(member, userId, Number(stamp))))
+      const all: Omit<SessionInfo, 'current'>[] = []
+      for (let from = 0; from < members.length; from += PAGE) {
+        const page = members.slice(from, from + PAGE)
+        const infos = await Promise.all(page.map((member) => infoOf(member, userId, Number(stamp))))
+        all.push(...infos.filter((info) => info !== undefined))
+      }
       return all
-        .filter((info) => info !== undefined)
         .toSorted((a, b) => a.createdAt - b.createdAt)
         .map((info) => ({ ...info, current: info.handle === now }))
     },

@@ -121,6 +121,19 @@ describe.each<Mode>(['standalone', 'cluster'])('sessions, %s', (mode) => {
     expect(await sessions.listUserSessions('1')).toEqual([])
   })
 
+  it('lists thousands, and leaves room for the calls of others meanwhile', async () => {
+    const most = 5_200 // two reads each are more than a connection lets wait at once
+    for (let made = 0; made < most; made += 400) {
+      await Promise.all(
+        Array.from({ length: 400 }, () => sessions.createSession({}, { userId: '1' })),
+      )
+    }
+    const list = sessions.listUserSessions('1')
+    const others = Array.from({ length: 20 }, () => sessions.createSession({}, { userId: '2' }))
+    expect((await Promise.all(others)).length).toBe(20)
+    expect((await list).length).toBe(most)
+  }, 60_000)
+
   it('ends no session by its handle that has become another user’s', async () => {
     await sessions.setSession('shared-browser', { userId: '1' })
     const [info] = await sessions.listUserSessions('1')
