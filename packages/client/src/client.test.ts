@@ -132,6 +132,7 @@ describe('memoize(fn)', () => {
     })
     await expect(named(() => {})).rejects.toThrow(/^argument 0: /)
     expect(() => client.memoize('k', 5 as never)).toThrow(/^fn: /)
+    expect(() => client.memoize(undefined as never, () => 1)).toThrow(/^key: /)
   })
 })
 

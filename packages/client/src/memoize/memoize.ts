@@ -103,12 +103,14 @@ export function createMemoize(cacheOf: () => Cache, userOf?: UserOf): Memoize {
         isTtl(second) ? { ttl: second } : ((second ?? {}) as MemoizeOptions<unknown[]>),
       )
     }
+    if (typeof first !== 'string') {
+      throw new TypeError(`key: must be a string, received ${describeValue(first)}`)
+    }
     if (typeof second !== 'function') {
       throw new TypeError(`fn: must be a function, received ${describeValue(second)}`)
     }
     const options = isTtl(third) ? { ttl: third } : ((third ?? {}) as GetOrSetOptions)
-    const key = first as string
-    return load(key, second as () => unknown, options, userOf?.(key))
+    return load(first, second as () => unknown, options, userOf?.(first))
   }) as Memoize
 }
 
