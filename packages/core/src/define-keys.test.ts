@@ -43,6 +43,15 @@ describe('defineKeys', () => {
     expect(keys.user.validate('user:1')).toBe(true)
   })
 
+  it('says what is wrong with a template that is no text, and with too few parts', () => {
+    const templates: unknown = { user: 5 }
+    expect(() => defineKeys(templates as Record<string, string>)).toThrow(
+      'user: a key template must be a string, received 5',
+    )
+    const build = keys.user as (...parts: string[]) => string
+    expect(() => build()).toThrow("user: 'user:{id}' takes 1 part, received 0")
+  })
+
   it('never builds one key for different parts', () => {
     const pair = fc.tuple(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'grapheme' }))
     fc.assert(

@@ -1,4 +1,4 @@
-import { encodePart, escapeGlob } from '@corral/connection'
+import { describeValue, encodePart, escapeGlob } from '@corral/connection'
 
 /** What a placeholder may be filled with; numbers must be finite. */
 export type KeyPart = string | number | bigint | boolean
@@ -82,7 +82,7 @@ function createBuilder(name: string, template: string): KeyBuilder<string> {
   function build(...parts: readonly KeyPart[]): string {
     if (parts.length !== names.length) {
       throw new TypeError(
-        `${name}: '${template}' takes ${names.length} parts, received ${parts.length}`,
+        `${name}: '${template}' takes ${names.length} part${names.length === 1 ? '' : 's'}, received ${parts.length}`,
       )
     }
     return join(
@@ -120,6 +120,11 @@ function createBuilder(name: string, template: string): KeyBuilder<string> {
 }
 
 function split(name: string, template: string): { literals: string[]; names: string[] } {
+  if (typeof template !== 'string') {
+    throw new TypeError(
+      `${name}: a key template must be a string, received ${describeValue(template)}`,
+    )
+  }
   const wrong = (rule: string): TypeError =>
     new TypeError(`${name}: a key template ${rule}, received '${template}'`)
   if (template === '') throw wrong('must not be empty')

@@ -1,6 +1,7 @@
 import { CorralError, describeValue, type Keyspace } from '@corral/connection'
 import type { Failures } from '../engine/failures.ts'
 import { ttlMilliseconds, type Ttl } from '../entry/ttl.ts'
+import { requireKnownOptions } from '../known-options.ts'
 import type { IncrementReply, IncrementRequest } from '../protocol/increment-script.ts'
 import { decodeEntry, entryIdentity } from '../protocol/wire-entry.ts'
 import type { Stampable, Verdict } from '../stamps/stamp-book.ts'
@@ -100,9 +101,7 @@ export function createCounting(deps: CountingDeps): Counting {
     options: IncrementOptions | undefined,
   ): Promise<number> {
     const redisKey = keyspace.key(key)
-    if (options !== undefined && (typeof options !== 'object' || options === null)) {
-      throw new TypeError(`options: must be an object, received ${describeValue(options)}`)
-    }
+    requireKnownOptions(options, 'increment', ['ttl'])
     const ttlMs = options?.ttl === undefined ? deps.ttlMs : ttlMilliseconds(options.ttl)
     changing(redisKey)
     try {

@@ -49,6 +49,40 @@ it.each([
   })
 })
 
+it.each([
+  ['clear', [{ dep: true }], /^dep: is no option of clear \(deep, wait\), received true$/],
+  ['clear', ['products'], /^options: must be an object, received "products"$/],
+  ['increment', ['k', 1, { tll: 5 }], /^tll: is no option of increment \(ttl\), received 5$/],
+  ['decrement', ['k', 1, { tll: 5 }], /^tll: is no option of increment/],
+  ['warm', [[], { concurency: 5 }], /^concurency: is no option of warm \(concurrency, /],
+] as const)('%s refuses what it does not know: %j', async (name, args, message) => {
+  await withCache({}, async (cache) => {
+    await cache.set('kept', 1)
+    const call = cache[name] as (...given: readonly unknown[]) => Promise<unknown>
+    await expect(call(...args)).rejects.toThrow(TypeError)
+    await expect(call(...args)).rejects.toThrow(message)
+    expect(await cache.get('kept')).toBe(1)
+  })
+})
+
+it.each(['asHash', 'asList', 'asSet'] as const)(
+  '%s refuses what it does not know',
+  async (name) => {
+    await withCache({}, async (cache) => {
+      const options = { tll: 5 } as object
+      expect(() => cache[name]('k', options)).toThrow(/^tll: is no option of a structure \(ttl\)/)
+    })
+  },
+)
+
+it('a ttl without end is asked for by name', async () => {
+  await withCache({}, async (cache) => {
+    const message = "ttl: must be finite ('forever' keeps an entry without end), received Infinity"
+    await expect(cache.set('k', 1, Infinity)).rejects.toThrow(message)
+    await expect(cache.set('k', 1, Infinity)).rejects.toThrow(RangeError)
+  })
+})
+
 it('set needs no fallback where loads have one', async () => {
   await withCache({ lease: { onTimeout: 'fallback' } }, async (cache) => {
     expect(await cache.set('k', 1, { ttl: '1m' })).toBe(true)

@@ -1,4 +1,5 @@
 import type { CorralError } from '@corral/connection'
+import { requireKnownOptions } from '../known-options.ts'
 import { checkTags } from '../policy.ts'
 import { traceChannel, type CoreEvents } from '../trace.ts'
 import { changingAny, type Parts } from './parts.ts'
@@ -81,7 +82,10 @@ export function createInvalidating(
       const tags = checkTags(given)
       return tags.length === 0 || run('tags', () => invalidation.invalidateTags(tags), Boolean)
     },
-    clear: (options) => run('clear', () => invalidation.clear(options), Boolean, options?.deep),
+    async clear(options) {
+      requireKnownOptions(options, 'clear', ['deep', 'wait'])
+      return run('clear', () => invalidation.clear(options), Boolean, options?.deep)
+    },
     async deletePattern(pattern) {
       const removal = await run(
         'pattern',

@@ -20,6 +20,11 @@ export function ttlMilliseconds(ttl: Ttl, option = 'ttl'): number {
     const known = parsed.get(ttl)
     if (known !== undefined) return known
   }
+  if (ttl === Infinity) {
+    throw new RangeError(
+      `${option}: must be finite ('forever' keeps an entry without end), received Infinity`,
+    )
+  }
   const ms = ttl === 'forever' ? Infinity : bounded(toMilliseconds(ttl, option), ttl, option)
   if (typeof ttl === 'string' && parsed.size < mostParsed) parsed.set(ttl, ms)
   return ms

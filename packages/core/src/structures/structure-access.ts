@@ -1,6 +1,7 @@
 import { describeValue, type Argument, type Keyspace } from '@corral/connection'
 import type { Failures } from '../engine/failures.ts'
 import { ttlMilliseconds, type Ttl } from '../entry/ttl.ts'
+import { requireKnownOptions } from '../known-options.ts'
 import type { StructureRead, StructureStore, StructureWrite } from './structure-store.ts'
 
 /** Options of `asHash`, `asList` and `asSet`. */
@@ -46,9 +47,7 @@ export function accessStructure(
   options: StructureOptions | undefined,
 ): StructureAccess {
   const { keyspace, store, failures, changing } = deps
-  if (options !== undefined && (typeof options !== 'object' || options === null)) {
-    throw new TypeError(`options: must be an object, received ${describeValue(options)}`)
-  }
+  requireKnownOptions(options, 'a structure', ['ttl'])
   const redisKey = keyspace.key(key)
   const ttlMs = options?.ttl === undefined ? deps.ttlMs : ttlMilliseconds(options.ttl)
 

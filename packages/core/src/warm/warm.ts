@@ -1,5 +1,6 @@
 import { describeValue } from '@corral/connection'
 import type { Ttl } from '../entry/ttl.ts'
+import { requireKnownOptions } from '../known-options.ts'
 
 /** One entry to be warmed: a value, or what loads it when it is missing. */
 export interface WarmEntry {
@@ -66,6 +67,7 @@ export async function warm(
   entries: WarmEntries,
   options: WarmOptions = {},
 ): Promise<WarmResult> {
+  requireKnownOptions(options, 'warm', ['concurrency', 'onProgress', 'signal'])
   const { concurrency = 8, onProgress, signal } = options
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > 1_000) {
     throw new RangeError(
