@@ -35,3 +35,8 @@ it.each([
 it('names an option that is not known', () => {
   expect(() => resolveOptions({ deadLine: '1s' } as object)).toThrow(/deadLine/)
 })
+
+it('prints no source text of a function that it was given', () => {
+  const breaker: unknown = () => 'secret'
+  expect(() => resolveOptions({ deadline: breaker as number })).toThrow(/received a function$/)
+})
