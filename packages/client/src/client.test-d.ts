@@ -3,6 +3,7 @@ import { describe, expectTypeOf, it } from 'vitest'
 import {
   type BulkValues,
   type CacheClient,
+  type ConcurrencyLease,
   type ConcurrencyLimiter,
   createCacheClient,
   type RateLimiter,
@@ -37,6 +38,13 @@ describe('the client', () => {
     expectTypeOf(client.bulkGet<number>(['k'])).resolves.toEqualTypeOf<BulkValues<number>>()
     expectTypeOf<BulkValues<number>[number]>().toEqualTypeOf<number | undefined>()
     expectTypeOf<BulkValues<number>['failed']>().toEqualTypeOf<readonly string[]>()
+  })
+
+  it('has a lease where a place was given, and none elsewhere', async () => {
+    const limiter = client.rateLimiter({ algorithm: 'concurrency', limit: 1 })
+    const result = await limiter.acquire('7')
+    if (result.allowed) expectTypeOf(result.lease).toEqualTypeOf<ConcurrencyLease>()
+    else expectTypeOf(result.lease).toEqualTypeOf<undefined>()
   })
 
   it('tells limiters apart by their algorithm', () => {

@@ -17,9 +17,14 @@ import { secondsOf } from './rate-limit-result.ts'
 
 const trace = traceChannel('corral:client:limit')
 
-/** What a concurrency limiter said. */
-export interface ConcurrencyResult {
-  readonly allowed: boolean
+/** What a concurrency limiter said: with a lease exactly when it is `allowed`. */
+export type ConcurrencyResult = ConcurrencyFigures &
+  (
+    | { readonly allowed: true; readonly lease: ConcurrencyLease }
+    | { readonly allowed: false; readonly lease?: undefined }
+  )
+
+interface ConcurrencyFigures {
   readonly limit: number
   /** Places left after this call. */
   readonly remaining: number
@@ -28,8 +33,6 @@ export interface ConcurrencyResult {
   /** Seconds, to 3 decimals, after which a place is free if nobody gives one back earlier. */
   readonly retryAfter: number
   readonly source: 'redis' | 'local' | 'policy'
-  /** Present exactly when allowed. */
-  readonly lease?: ConcurrencyLease
 }
 
 /** Admits so many calls at once per subject, over all processes that share the Redis. */
@@ -77,15 +80,11 @@ export function createConcurrencyLimiter(
     const allowed = lease !== undefined
     if (trace.hasSubscribers) trace.publish({ namespace, limiter: name, allowed, source })
     const most = source === 'local' ? share : limit
-    return {
-      allowed,
-      limit: most,
-      remaining: allowed ? Math.max(0, most - count) : 0,
-      count,
-      retryAfter: allowed ? 0 : wait,
-      source,
-      ...(lease !== undefined && { lease }),
+    if (lease === undefined) {
+      return { allowed: false, limit: most, remaining: 0, count, retryAfter: wait, source }
     }
+    const remaining = Math.max(0, most - count)
+    return { allowed: true, limit: most, remaining, count, retryAfter: 0, source, lease }
   }
 
   function leaseAt(from: Connection, key: string, id: string, endMicros: number): ConcurrencyLease {
