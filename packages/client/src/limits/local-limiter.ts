@@ -19,7 +19,8 @@ const MOST_SUBJECTS = 10_000
 
 /**
  * A fixed window from a subject's first call on, whatever the algorithm: in no window does this process
- * admit more than its share of the limit.
+ * admit more than its share of the limit. Of a bucket the window is as long as its share of the burst
+ * takes to drain, so that a small burst does not become the limit of the whole window.
  */
 export function createLocalLimiter(
   rules: readonly ResolvedRule[],
@@ -27,8 +28,9 @@ export function createLocalLimiter(
   clock: Clock,
 ): LocalLimiter {
   const subjects = new Map<string, Windows>()
-  const shares = rules.map(({ limit, quota }) =>
-    Math.max(1, Math.floor(Math.min(limit, quota) * share)),
+  const shares = rules.map(({ quota }) => Math.max(1, Math.floor(quota * share)))
+  const windows = rules.map(({ engine, limit, windowMs }, i) =>
+    engine === 'bucket' ? (windowMs * shares[i]!) / (limit * share) : windowMs,
   )
 
   function windowsOf(subject: string): Windows {
@@ -51,7 +53,7 @@ export function createLocalLimiter(
       const { startedAt, counts } = windowsOf(subject)
       let wait = 0
       let rule = 0
-      for (const [i, { windowMs }] of rules.entries()) {
+      for (const [i, windowMs] of windows.entries()) {
         if (now >= startedAt[i]! + windowMs) {
           startedAt[i] = now
           counts[i] = 0
@@ -68,7 +70,7 @@ export function createLocalLimiter(
         const left = (i: number): number => (shares[i]! - counts[i]!) / shares[i]!
         for (const i of rules.keys()) if (left(i) < left(rule)) rule = i
       }
-      const resetIn = startedAt[rule]! + rules[rule]!.windowMs - now
+      const resetIn = startedAt[rule]! + windows[rule]! - now
       return {
         allowed,
         limit: shares[rule]!,
