@@ -26,6 +26,11 @@ export function logSnapshots(
   if (everyMs < 1_000) {
     throw new RangeError(`interval: must be at least 1 second, received ${describeValue(interval)}`)
   }
+  if (typeof logger !== 'function' && typeof logger?.info !== 'function') {
+    throw new TypeError(
+      `logger: must be a function or have info(fields, line), received ${describeValue(logger)}`,
+    )
+  }
   let timer: TimerHandle | undefined
   let isStopped = false
 

@@ -351,6 +351,13 @@ describe('logEvery', () => {
     using metrics = createMetrics({ cache: fakeCache(), clock: fakeClock() })
     expect(() => metrics.logEvery('10ms', () => {})).toThrow(/^interval: must be at least 1 second/)
   })
+
+  it.each([undefined, null, {}, { log() {} }])('refuses the logger %j', (logger: unknown) => {
+    using metrics = createMetrics({ cache: fakeCache(), clock: fakeClock() })
+    expect(() => metrics.logEvery('1m', logger as () => void)).toThrow(
+      /^logger: must be a function or have info\(fields, line\), received /,
+    )
+  })
 })
 
 describe('close', () => {

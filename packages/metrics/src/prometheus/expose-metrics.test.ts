@@ -178,6 +178,23 @@ describe('exposition', () => {
     expect(registry.getMetricsAsArray()).toEqual([])
   })
 
+  it('says which argument is not what it should be', () => {
+    using metrics = createMetrics({ cache: cacheNamed('a') })
+    const expose = exposeMetrics as (registry: unknown, metrics: unknown) => void
+    expect(() => expose(metrics, new Registry())).toThrow(
+      'registry: must be a Registry of prom-client, received an object',
+    )
+    for (const { given, kind } of [
+      { given: undefined, kind: 'undefined' },
+      { given: cacheNamed('a'), kind: 'an object' },
+      { given: [metrics, null], kind: 'null' },
+    ]) {
+      expect(() => expose(new Registry(), given)).toThrow(
+        `metrics: must be of createMetrics, or an array of such, received ${kind}`,
+      )
+    }
+  })
+
   it('takes one snapshot for a scrape', async () => {
     let snapshots = 0
     using metrics = createMetrics({ cache: cacheNamed('shop:v1'), clock: fakeClock() })

@@ -1,3 +1,4 @@
+import { describeValue } from '@corral/connection'
 import type { Metric, Registry } from 'prom-client'
 import type { Family, Sample } from '../families/family.ts'
 import { families } from '../families/families.ts'
@@ -28,7 +29,7 @@ interface ReadValue {
  *
  * @param metrics all that the registry is to tell, each with a name of its own
  * @returns takes them out again
- * @throws TypeError when two have one name
+ * @throws TypeError when two have one name, or for what is no registry or no metrics
  *
  * @example
  * ```ts
@@ -47,7 +48,19 @@ export function exposeMetrics(
   registry: Pick<Registry, 'registerMetric' | 'removeSingleMetric'>,
   metrics: Metrics | readonly Metrics[],
 ): () => void {
-  const all: readonly Metrics[] = 'snapshot' in metrics ? [metrics] : metrics
+  if (typeof registry?.registerMetric !== 'function') {
+    throw new TypeError(
+      `registry: must be a Registry of prom-client, received ${describeValue(registry)}`,
+    )
+  }
+  const all: readonly Metrics[] = Array.isArray(metrics) ? metrics : [metrics]
+  for (const each of all) {
+    if (typeof each?.snapshot !== 'function') {
+      throw new TypeError(
+        `metrics: must be of createMetrics, or an array of such, received ${describeValue(each)}`,
+      )
+    }
+  }
   const names = all.map(({ name }) => name)
   const twice = names.find((name, place) => names.indexOf(name) !== place)
   if (twice !== undefined) {
