@@ -68,6 +68,15 @@ describe('the plugin', () => {
     expect(counts.calls).toBe(1)
   })
 
+  it.each([
+    [{ auth: undefined }, 'auth: must be one of createAuthCache, received undefined'],
+    [{ verify: undefined }, 'verify: must be a function, received undefined'],
+    [{ verify: 'jwt' }, 'verify: must be a function, received "jwt"'],
+    [{ token: 'x-token' }, 'token: must be a function, received "x-token"'],
+  ])('is not registered with %j', async (wrong: object, message) => {
+    await expect(serve(wrong)).rejects.toThrow(message)
+  })
+
   it('answers 401 as RFC 6750 has it', async () => {
     const counts = await serve()
     for (const header of [

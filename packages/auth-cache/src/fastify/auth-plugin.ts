@@ -1,4 +1,4 @@
-import { isCorralError } from '@corral/connection'
+import { describeValue, isCorralError } from '@corral/connection'
 import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
 import type { AuthCache } from '../auth-cache.ts'
 import type { AuthIdentity, Verify } from '../authenticate/verify.ts'
@@ -35,6 +35,9 @@ declare module 'fastify' {
 
 const plugin: FastifyPluginCallback<AuthPluginOptions> = (app, options, done) => {
   const { auth, verify, token: tokenOf = bearerToken, global = false } = options
+  const wrong = wrongOption(auth, verify, tokenOf)
+  // What is thrown here would end the process.
+  if (wrong !== undefined) return done(wrong)
 
   async function identify(request: FastifyRequest, reply: FastifyReply, optional: boolean) {
     const token = tokenOf(request)
@@ -66,6 +69,17 @@ const plugin: FastifyPluginCallback<AuthPluginOptions> = (app, options, done) =>
     return wants === false ? undefined : identify(request, reply, wants === 'optional')
   })
   done()
+}
+
+function wrongOption(auth: unknown, verify: unknown, token: unknown): TypeError | undefined {
+  if (typeof (auth as AuthCache | undefined)?.authenticate !== 'function') {
+    return new TypeError(`auth: must be one of createAuthCache, received ${describeValue(auth)}`)
+  }
+  for (const [option, value] of Object.entries({ verify, token })) {
+    if (typeof value === 'function') continue
+    return new TypeError(`${option}: must be a function, received ${describeValue(value)}`)
+  }
+  return undefined
 }
 
 async function refuse(
