@@ -26,14 +26,16 @@ const pairs: Pair[] = []
 for (const fault of faults.filter(({ name }) => name.includes(only))) {
   for (const driver of allDrivers) {
     progress(`${fault.name}, ${driver.name}`)
+    let guard = false
     try {
       const plain = await runFault(fault, driver, { outageMs, guarded: false })
+      guard = true
       const guarded = await runFault(fault, driver, { outageMs })
       pairs.push({ plain, guarded })
       complain(guarded)
     } catch (error) {
       // The faults to come are told all the same.
-      progress(`${fault.name}, ${driver.name}: ${String(error)}`)
+      progress(`${fault.name}, ${driver.name}, ${guard ? 'guarded' : 'plain'}: ${String(error)}`)
       process.exitCode = 1
     }
   }
