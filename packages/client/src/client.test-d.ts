@@ -26,6 +26,13 @@ describe('the client', () => {
     void memo('1')
   })
 
+  it('takes functions with a default for a parameter, with options and without', () => {
+    const list = client.memoize(async (id: string, page = 1) => ({ id, page }), { name: 'list' })
+    expectTypeOf(list('7')).resolves.toEqualTypeOf<{ id: string; page: number }>()
+    const plain = client.memoize(async (page = 1) => page)
+    expectTypeOf(plain()).resolves.toEqualTypeOf<number>()
+  })
+
   it('knows the arguments by which a result is a user’s', () => {
     const byPage = async (page: number, user: { id: string }) => page + user.id.length
     const memo = client.memoize(byPage, { userOf: (page, user) => `${page.toFixed()} ${user.id}` })

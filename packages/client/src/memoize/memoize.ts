@@ -30,9 +30,15 @@ export interface Memoize {
   /** A function that keeps the results of `fn` by its arguments. What it throws is not kept. */
   <Fn extends (this: never, ...args: never[]) => unknown>(
     fn: Fn,
-    options?: Ttl | MemoizeOptions<Parameters<Fn>, ThisParameterType<Fn>>,
-  ): Memoized<Parameters<Fn>, ReturnType<Fn>, ThisParameterType<Fn>>
+    options?: Ttl | MemoizeOptions<Parameters<Fn>, ThisOf<Fn>>,
+  ): Memoized<Parameters<Fn>, ReturnType<Fn>, ThisOf<Fn>>
 }
+
+/**
+ * What the function wants as `this`. One that has a default for a parameter, and so takes its types
+ * from the constraint above, is told `never` there: it wants nothing.
+ */
+type ThisOf<Fn> = [ThisParameterType<Fn>] extends [never] ? unknown : ThisParameterType<Fn>
 
 /**
  * @param cacheOf asked at each call, and not before
