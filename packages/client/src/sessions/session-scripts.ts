@@ -2,14 +2,15 @@ import { defineScript, type Script } from '@corral/connection'
 import { LONGEST_SESSION_MS } from './options.ts'
 
 /**
- * How long nothing can be stored under an id that was destroyed: for requests that still hold its session
- * and save it at their end. No call of a connection is under way for longer, whatever its deadline.
+ * How long nothing can be stored under an id that was destroyed, or in a store under one whose session is
+ * over: for requests that still hold the session and save it at their end. No call of a connection is under way for longer, whatever its deadline.
  */
 const BURIED_MS = 60_000
 
 /**
  * A session is a hash: d = data, u = user, b = since when it is that user's (µs), c = created (µs), e = its
- * last moment (µs), i = how long it lives unused (µs), s = last seen (µs), l = label.
+ * last moment (µs), i = how long it lives unused (µs), s = last seen (µs), l = label; in a store v = when it
+ * is over unless it is used (µs), as its key outlives it there.
  * A hash with x alone is one that was destroyed a moment ago.
  *
  * `alive` reads one and decides by the server's time and the user's stamp, in the same step in which it
@@ -20,23 +21,25 @@ local function whole(number) return string.format('%.0f', number) end
 local function px(micros) return math.max(1, math.ceil(micros / 1000)) end
 local function stamp_of(key) return tonumber(redis.call('GET', key) or 0) or 0 end
 local function alive(key, stamp_key, absolute, own)
-  local f = redis.pcall('HMGET', key, 'd', 'u', 'b', 'c', 'e', 'i', 's', 'l')
+  local f = redis.pcall('HMGET', key, 'd', 'u', 'b', 'c', 'e', 'i', 's', 'l', 'v')
   if f.err then return f end
   if not f[1] then return nil end
   local s = {key = key, data = f[1], user = f[2] or '', born = tonumber(f[3]) or 0,
     created = tonumber(f[4]) or 0, ends = tonumber(f[5]) or 0, idle = tonumber(f[6]) or 0,
-    seen = tonumber(f[7]) or 0, label = f[8] or ''}
+    seen = tonumber(f[7]) or 0, label = f[8] or '', over = tonumber(f[9])}
   s.ends = math.min(s.ends, s.created + absolute)
   local stamp = stamp_key and stamp_of(stamp_key) or 0
-  if now >= s.ends or stamp >= s.born then
-    -- Under an id that anybody may write it stays, dead: a write must find that it was revoked.
-    if not own then redis.call('UNLINK', key) end
+  if now >= s.ends or stamp >= s.born or (s.over and now >= s.over) then
+    -- Under an id that anybody may write it stays, dead: a write must find that it was revoked, or is over.
+    if not own and not s.over then redis.call('UNLINK', key) end
     return nil
   end
   return s
 end
 local function roll(s)
-  redis.call('PEXPIRE', s.key, px(math.min(s.idle, s.ends - now)))
+  local left = math.min(s.idle, s.ends - now)
+  redis.call('PEXPIRE', s.key, px(left) + (s.over and ${BURIED_MS} or 0))
+  if s.over then redis.call('HSET', s.key, 'v', whole(now + left)) end
 end
 local function write(s)
   redis.call('HSET', s.key, 'd', s.data, 'u', s.user, 'b', whole(s.born), 'c', whole(s.created),
@@ -123,7 +126,8 @@ return 1
 
 /**
  * Sessions under ids that others choose: made when absent, unless destroyed a moment ago (x).
- * KEYS session. ARGV data, user, idle µs, absolute µs, earliest since µs.
+ * KEYS session. ARGV data, user, idle µs, absolute µs, earliest since µs, 1 = in a store, where one that
+ * was over a moment ago is not made either.
  * Reply: {1 stored, 1 new for this user, since µs, end µs}
  */
 export const putSession: Script = defineScript({
@@ -132,10 +136,12 @@ export const putSession: Script = defineScript({
 local destroyed = redis.pcall('HGET', KEYS[1], 'x')
 if type(destroyed) == 'table' then return destroyed end
 if destroyed then return {0, 0, '0', '0'} end
-local absolute = tonumber(ARGV[5])
-local s = alive(KEYS[1], nil, absolute)
+local absolute, in_store = tonumber(ARGV[5]), ARGV[7] == '1'
+local s = alive(KEYS[1], nil, absolute, in_store)
+if not s and in_store and redis.call('HEXISTS', KEYS[1], 'd') == 1 then return {0, 0, '0', '0'} end
 local fresh = not s or s.user ~= ARGV[3]
 if not s then s = {key = KEYS[1], created = now, ends = now + absolute, label = ''} end
+s.over = in_store
 if fresh then s.born = math.max(now, tonumber(ARGV[6])) end
 s.data, s.user, s.idle = ARGV[2], ARGV[3], tonumber(ARGV[4])
 write(s)

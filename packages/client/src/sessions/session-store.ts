@@ -47,7 +47,8 @@ export interface SessionStoreOptions<
 /**
  * Makes a store. A session lives as long as its cookie says, without a `maxAge` as long as `ttl`.
  *
- * A request that still holds a session and saves it after another request destroyed it changes nothing.
+ * A request that still holds a session and saves it after another request destroyed it, or after it was
+ * over, changes nothing.
  */
 export function createSessionStore<Base extends EventEmitter = EventEmitter>(
   { connection, namespace }: ConnectedBase,
@@ -88,7 +89,7 @@ export function createSessionStore<Base extends EventEmitter = EventEmitter>(
     const data = toJson(session, 'session data', connection.maxValueBytes)
     const address = addresses.ofStore(sid)
     const user = userOf(session) ?? ''
-    await putStored(connection, addresses, address, data, user, idleMs, absoluteMs)
+    await putStored(connection, addresses, address, data, user, idleMs, absoluteMs, true)
   }
 
   async function touch(sid: string, session: object): Promise<void> {
@@ -113,9 +114,14 @@ export function createSessionStore<Base extends EventEmitter = EventEmitter>(
   }
 
   async function living(key: string): Promise<StoreSession[]> {
-    const fields = await connection.read({ name: 'HMGET', key, args: ['d', 'u', 'b'] })
-    const [data, user, born] = fields as [string | null, string, string]
+    const fields = await connection.read({ name: 'HMGET', key, args: ['d', 'u', 'b', 'v'] })
+    const [data, user, born, over] = fields as [string | null, string, string, string | null]
     if (data === null) return []
+    if (
+      over !== null &&
+      Number(over) / 1000 <= (connection.serverNow(key) ?? connection.clock.wallNow())
+    )
+      return []
     if (user !== '' && Number(born) <= (await revokedUntil(connection, addresses, user))) return []
     const session = fromJson(data)
     return typeof session === 'object' && session !== null ? [session as StoreSession] : []

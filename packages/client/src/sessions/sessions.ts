@@ -106,7 +106,8 @@ export function createSessions(base: ConnectedBase, options?: SessionsOptions): 
       const idleMs = ttl === undefined ? undefined : sessionSpan(ttl, 'ttl')
       if (!address.native) {
         const user = userOf(data) ?? ''
-        return putStored(connection, addresses, address, text, user, idleMs ?? ttlMs, absoluteMs)
+        const idle = idleMs ?? ttlMs
+        return putStored(connection, addresses, address, text, user, idle, absoluteMs, false)
       }
       const keys = [address.key, addresses.stampKey(address.route)]
       const args = [text, (idleMs ?? 0) * 1000, absolute]

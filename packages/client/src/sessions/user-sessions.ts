@@ -57,16 +57,19 @@ export function createUserSessions(
   ): Promise<Omit<SessionInfo, 'current'> | undefined> {
     const { key } = addresses.ofMember(member)
     const [fields, left] = await Promise.all([
-      connection.read({ name: 'HMGET', key, args: ['u', 'b', 'c', 's', 'l'] }),
+      connection.read({ name: 'HMGET', key, args: ['u', 'b', 'c', 's', 'l', 'v'] }),
       connection.read({ name: 'PTTL', key }),
     ])
-    const [owner, born, created, seen, label] = fields as (string | null)[]
-    if (owner !== user || Number(born) <= stamp || Number(left) <= 0) return undefined
+    const [owner, born, created, seen, label, over] = fields as (string | null)[]
+    const now = connection.serverNow(key) ?? clock.wallNow()
+    // The key of a store's session outlives it.
+    const expiresAt = typeof over === 'string' ? Number(over) / 1000 : now + Number(left)
+    if (owner !== user || Number(born) <= stamp || expiresAt <= now) return undefined
     return {
       handle: addresses.handle(member),
       createdAt: Math.floor(Number(created) / 1000),
       lastSeenAt: Math.floor(Number(seen) / 1000),
-      expiresAt: Math.floor((connection.serverNow(key) ?? clock.wallNow()) + Number(left)),
+      expiresAt: Math.floor(expiresAt),
       label: label ?? '',
     }
   }

@@ -90,8 +90,9 @@ describe.each<Mode>(['standalone', 'cluster'])('session store, %s', (mode) => {
 
   it('keeps a session as long as its cookie says, and longer when touched', async () => {
     const key = async (): Promise<string> => (await bed.keys()).find((k) => k.includes(':id:'))!
+    // Its key stays for another minute, so that no request that outlives it begins it anew.
     const ttl = async (): Promise<number> =>
-      Number(await bed.connection.read({ name: 'PTTL', key: await key() }))
+      Number(await bed.connection.read({ name: 'PTTL', key: await key() })) - 60_000
     await set(store, 'a', { cookie: { maxAge: 5_000 } })
     expect(await ttl()).toBeLessThanOrEqual(5_000)
     expect(await ttl()).toBeGreaterThan(3_000)
@@ -114,6 +115,29 @@ describe.each<Mode>(['standalone', 'cluster'])('session store, %s', (mode) => {
     await call((done) => store.touch('a', { cookie }, done))
     expect(await get(store, 'a')).toBeNull()
     expect(await length(store)).toBe(0)
+  })
+
+  it('is not begun anew by a request that outlives it and saves it, so it ends at the latest when it must', async () => {
+    const short = createSessionStore(
+      { connection: bed.connection, namespace: 'app' },
+      { absoluteTtl: '1s' },
+    )
+    const native = createSessions({ connection: bed.connection, namespace: 'app' })
+    await set(short, 'absolute', { cookie, userId: 7 })
+    await set(store, 'unused', { cookie: { maxAge: 1_000 }, userId: 7 })
+    const [first] = await native.listUserSessions('7')
+    expect(Math.abs(first!.expiresAt - Date.now() - 1_000)).toBeLessThan(900)
+    for (const [from, sid] of [
+      [short, 'absolute'],
+      [store, 'unused'],
+    ] as const) {
+      await waitFor(async () => (await get(from, sid)) === null)
+      await set(from, sid, { cookie, userId: 7 })
+      await call((done) => from.touch(sid, { cookie }, done))
+      expect(await get(from, sid)).toBeNull()
+    }
+    expect(await length(store)).toBe(0)
+    expect(await native.listUserSessions('7')).toEqual([])
   })
 
   it('ends with all others of its user', async () => {
