@@ -43,7 +43,7 @@ export interface FlagDefinition {
 
 /**
  * What `setFeatureFlag` takes: a value for all; a JSON value as `{ value }`; `{ percentage }` for a
- * boolean that is on for some; or a {@link FlagDefinition}.
+ * boolean that is on for some; or a {@link FlagDefinition}. What a short form cannot hold is refused.
  */
 export type FlagInput =
   | boolean

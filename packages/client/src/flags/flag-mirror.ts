@@ -7,7 +7,8 @@ import {
 
 /**
  * - `starting`: not read yet
- * - `ready`: every change is told within a round trip
+ * - `ready`: every change is told within a round trip; on a connection with `signals: false` nothing is,
+ *   and the copy is read again every few seconds
  * - `stale`: signals are lost; the copy is read again every few seconds while Redis answers
  * - `closed`
  */
