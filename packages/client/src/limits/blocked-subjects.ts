@@ -37,6 +37,8 @@ interface Block {
 }
 
 const MOST = 10_000
+/** Longer ones, of headers that somebody filled, are asked for each time: they would take the memory. */
+const LONGEST_SUBJECT = 1_000
 /** Asked again after that, whatever was said: Redis may have lost its data. */
 const LONGEST_MS = 10_000
 
@@ -92,7 +94,7 @@ export function createBlockedSubjects(connection: Connection, channel: string): 
       return block.promise
     },
     add(subject, cost, result, askedAt, resetsBefore) {
-      if (closed) return
+      if (closed || subject.length > LONGEST_SUBJECT) return
       listen()
       if (!hearing || resets !== resetsBefore) return
       const waitMs = result.retryAfter * 1000

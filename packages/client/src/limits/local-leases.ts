@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '@corral/connection'
+import { shortSubject } from '../keys/subject-tag.ts'
 import type { ConcurrencyLease } from './concurrency-lease.ts'
 
 /** Places of this process alone, while Redis cannot count them. */
@@ -37,7 +38,8 @@ export function createLocalLeases(limit: number, leaseMs: number, clock: Clock):
   }
 
   return {
-    acquire(subject, always) {
+    acquire(whose, always) {
+      const subject = shortSubject(whose)
       const leases = held(subject)
       if (leases.size >= limit && !always) {
         const [first = clock.now()] = leases.values()
@@ -72,6 +74,6 @@ export function createLocalLeases(limit: number, leaseMs: number, clock: Clock):
       }
       return { count: held(subject).size, waitMs: 0, lease }
     },
-    count: (subject) => held(subject).size,
+    count: (subject) => held(shortSubject(subject)).size,
   }
 }

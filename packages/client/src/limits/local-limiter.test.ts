@@ -1,4 +1,4 @@
-import { fakeClock } from '@corral/testing'
+import { fakeClock, memoryAfterGc } from '@corral/testing'
 import { describe, expect, it } from 'vitest'
 import { createLocalLimiter } from './local-limiter.ts'
 import { type RateRule, resolveRule } from './rate-rule.ts'
@@ -35,6 +35,24 @@ describe('a limiter of this process alone', () => {
   ])('of %o admits %f of it in a window', async (rule, share, most) => {
     expect(await admitted(rule, share, 60, 3)).toBe(most)
     expect(await admitted(rule, share, 600, 3)).toBe(most * 10)
+  })
+
+  it('tells long subjects apart without keeping them', async () => {
+    const limiter = createLocalLimiter(
+      [resolveRule({ algorithm: 'fixed-window', limit: 1, window: '1m' }, '')],
+      1,
+      fakeClock(),
+    )
+    // Made anew each time, so that nothing but the limiter can hold it.
+    const subject = (n: number): string => `${n}${'x'.repeat(250_000)}${n}`
+    const before = await memoryAfterGc()
+    for (let n = 0; n < 400; n++) {
+      expect(limiter.consume(subject(n), 1, true).allowed).toBe(true)
+    }
+    expect((await memoryAfterGc()) - before).toBeLessThan(20_000_000)
+    expect(limiter.consume(subject(5), 1, true).allowed).toBe(false)
+    limiter.reset(subject(5))
+    expect(limiter.consume(subject(5), 1, true).allowed).toBe(true)
   })
 
   it('takes a cost up to the burst, and tells when it passes', async () => {

@@ -1,4 +1,5 @@
 import type { Clock } from '@corral/connection'
+import { shortSubject } from '../keys/subject-tag.ts'
 import type { RateLimitResult } from './rate-limit-result.ts'
 import type { ResolvedRule } from './rate-rule.ts'
 
@@ -50,7 +51,7 @@ export function createLocalLimiter(
   return {
     consume(subject, cost, take) {
       const now = clock.now()
-      const { startedAt, counts } = windowsOf(subject)
+      const { startedAt, counts } = windowsOf(shortSubject(subject))
       let wait = 0
       let rule = 0
       for (const [i, windowMs] of windows.entries()) {
@@ -83,6 +84,6 @@ export function createLocalLimiter(
         rule,
       }
     },
-    reset: (subject) => void subjects.delete(subject),
+    reset: (subject) => void subjects.delete(shortSubject(subject)),
   }
 }
