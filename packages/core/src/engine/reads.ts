@@ -1,6 +1,6 @@
 import { isFresh, lifeMs, readEntry, type MissReason } from '../entry/read-entry.ts'
 import type { NearEntry, Ticket } from '../near/near-tier.ts'
-import { entryIdentity, type DecodedEntry } from '../protocol/wire-entry.ts'
+import { entryIdentity, withValue, type DecodedEntry } from '../protocol/wire-entry.ts'
 import { requireArray } from '../require-array.ts'
 import { checkSchema, type StandardSchema } from '../schema/standard-schema.ts'
 import type { OnPartialFailure } from '../tiers/tier.ts'
@@ -64,7 +64,7 @@ export function createReads(parts: Parts): Reads {
     if (near === undefined || ticket === undefined || isCounter(entry)) return entry
     const kept = near.keep(ticket, entry)
     const value = near.valueOf(kept)
-    return value === entry.value ? entry : { ...entry, value }
+    return value === entry.value ? entry : withValue(entry, value)
   }
 
   /** While invalidations wait to be acknowledged, only the slower ways look at each key. */
@@ -253,7 +253,9 @@ export function createReads(parts: Parts): Reads {
         judge(wanted[index] as string, text, undefined, tickets?.[index]),
       )
       // What stamps of tags are missing was asked for in this one tick, and so in one MGET.
-      found = judged.some(isPromise) ? await Promise.all(judged) : (judged as Found[])
+      found = judged.some(isPromise)
+        ? await Promise.all(judged.map(async (one) => one))
+        : (judged as Found[])
     } catch (error) {
       failures.absorb('get', error)
       found = wanted.map(() => unavailable)
@@ -319,5 +321,5 @@ async function checked(
   if (schema === undefined) return { entry, fresh, missed: 'absent', text }
   const result = await checkSchema(schema, entry.value)
   if (result.issues !== undefined) return notFound('schema', text)
-  return { entry: { ...entry, value: result.value }, fresh, missed: 'absent', text }
+  return { entry: withValue(entry, result.value), fresh, missed: 'absent', text }
 }

@@ -1,4 +1,4 @@
-import { decodeEntry, type DecodedEntry } from '../protocol/wire-entry.ts'
+import { decodeEntry, withValue, type DecodedEntry } from '../protocol/wire-entry.ts'
 import type { Codec } from '../serializers/codec.ts'
 
 /** Why nothing could be served of what Redis was asked for. */
@@ -40,15 +40,11 @@ export function readEntry(
   if (decoded.kind !== 'entry') return decoded.kind
   if (decoded.encoded !== undefined) {
     const value = codec.decode(decoded.encoded)
-    return value === undefined ? 'codec' : { ...decoded, value }
+    return value === undefined ? 'codec' : withValue(decoded, value)
   }
   if (decoded.value === undefined) return 'garbage'
   // Our own entries end when Redis removes them, by its clock; a foreign one may carry an end without PX.
-  if (
-    decoded.loadedAt === undefined &&
-    decoded.expires !== undefined &&
-    decoded.expires <= now(redisKey)
-  ) {
+  if (decoded.foreign && decoded.expires !== undefined && decoded.expires <= now(redisKey)) {
     return 'expired'
   }
   return decoded
@@ -56,11 +52,13 @@ export function readEntry(
 
 /** Whether an entry just read is fresh. One without a stale share is there only while it is. */
 export function isFresh(
-  { freshUntil, expires }: DecodedEntry,
+  entry: DecodedEntry,
   redisKey: string,
   now: (redisKey: string) => number,
 ): boolean {
-  return freshUntil === undefined || freshUntil === expires || now(redisKey) < freshUntil
+  if (entry.staleMs === 0) return true
+  const { freshUntil } = entry
+  return freshUntil === undefined || now(redisKey) < freshUntil
 }
 
 /** How long an entry lives from where its load began; `Infinity` without an end. */

@@ -180,12 +180,13 @@ export function createStampBook(deps: StampBookDeps): StampBook {
 
   function verdict(entry: Stampable): Verdict {
     if (baseHeld) return 'dead'
-    const { loadedAt, tags, seen } = entry
+    const { tags } = entry
+    if (tags.length === 0 && baseStamp === 0 && baseKnown) return 'alive'
+    const { loadedAt, seen } = entry
     if (loadedAt === undefined) return 'alive'
     // A lower bound is enough to tell the dead: stamps only grow.
-    if (baseStamp > 0 && stampKills(baseStamp, loadedAt, seen[0] ?? 0, skewUs())) return 'dead'
-    if (tags.length === 0) return baseKnown ? 'alive' : 'unknown'
     const skew = skewUs()
+    if (stampKills(baseStamp, loadedAt, seen[0] ?? 0, skew)) return 'dead'
     let known = baseKnown
     for (let i = 0; i < tags.length; i++) {
       const key = stampKeyOfTag(namespace, tags[i] as string)
