@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import fastify, { type FastifyInstance } from 'fastify'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createRateLimiter } from '../limits/rate-limiter.ts'
+import type { RateLimitResult } from '../limits/rate-limit-result.ts'
 import { clientAddress } from './client-address.ts'
 import { rateLimitPlugin } from './rate-limit-plugin.ts'
 
@@ -89,6 +90,17 @@ describe('the rate-limit plugin', () => {
     const rejected = await app.inject('/')
     expect(rejected.headers['ratelimit']).toMatch(/^"api-1";/)
     expect(rejected.json()).toMatchObject({ 'violated-policies': ['api-1'] })
+  })
+
+  it('tells clients a pace that they may keep, whatever the burst', () => {
+    const policyOf = (burst?: number): string | undefined => {
+      const options = { name: 'a', algorithm: 'gcra', limit: 600, window: '1m' } as const
+      const limiter = createRateLimiter(base, burst === undefined ? options : { ...options, burst })
+      return limiter.headers({ rule: 0 } as RateLimitResult)['ratelimit-policy']
+    }
+    expect(policyOf()).toBe('"a";q=600;w=60')
+    expect(policyOf(10)).toBe('"a";q=600;w=60')
+    expect(policyOf(1_200)).toBe('"a";q=1200;w=120')
   })
 
   it('refuses wrong options when it is registered, and those of a route when that is added', async () => {

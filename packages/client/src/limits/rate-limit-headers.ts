@@ -20,10 +20,12 @@ export function rateLimitHeaders(
   const nameOf = (index: number): string =>
     rules.length === 1 ? `"${name}"` : `"${name}-${index}"`
   const policy = rules
-    .map(
-      ({ limit: quota, windowMs }, i) =>
-        `${nameOf(i)};q=${quota};w=${Math.max(1, Math.ceil(windowMs / 1000))}`,
-    )
+    .map(({ limit: perWindow, windowMs, quota }, i) => {
+      // `r` must not pass `q`: a burst above the limit is told with the time in which it drains.
+      const most = Math.max(perWindow, quota)
+      const seconds = (windowMs * most) / perWindow / 1000
+      return `${nameOf(i)};q=${most};w=${Math.max(1, Math.ceil(seconds))}`
+    })
     .join(', ')
   const wait = Math.ceil(result.resetAfter)
   return {
