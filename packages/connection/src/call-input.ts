@@ -64,11 +64,18 @@ export function requireDuration(ms: number): number {
 }
 
 /**
- * Whole milliseconds for PX; 0 stands for "for ever" and is never what a caller gave.
+ * Whole milliseconds for PX; 0 stands for "for ever" and is never what a caller gave. Nor does it come
+ * of the `ttl` of a cache, which means something here to nobody.
  *
- * @throws RangeError
+ * @throws TypeError, RangeError
  */
-export function requireTtl(ms: number | undefined): number {
+export function requireTtl(call: { readonly ttlMs?: number } = {}): number {
+  if ('ttl' in call) {
+    throw new TypeError(
+      `ttl: is no option of set, which takes ttlMs, received ${describeValue(call.ttl)}`,
+    )
+  }
+  const ms = call.ttlMs
   if (ms === undefined) return 0
   if (typeof ms === 'number' && ms > 0 && ms <= Number.MAX_SAFE_INTEGER / 2) return Math.ceil(ms)
   throw new RangeError(

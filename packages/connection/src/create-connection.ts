@@ -228,7 +228,7 @@ export function createConnection(lease: Lease): Connection {
     },
     async set(key, value, call) {
       requireValue(value, maxValueBytes)
-      await scriptEach(setScript, key, [value, requireTtl(call?.ttlMs)], call)
+      await scriptEach(setScript, key, [value, requireTtl(call)], call)
     },
     delete: async (key, call) => Number(await scriptEach(deleteScript, key, [], call)) === 1,
     async publish(channel, message, call) {

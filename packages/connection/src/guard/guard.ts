@@ -151,7 +151,8 @@ export function createGuard(
     enabled: options.signals,
     masters: () => router?.clients() ?? [],
     onTopology: (listener) => topology.add(listener),
-    complete: () => router?.complete === true,
+    // A source that is still a promise, or a queue, has lost nothing.
+    complete: () => router?.complete !== false,
     runIds: runId,
     warn: (code, message) => options.onWarning({ code, message }),
   })

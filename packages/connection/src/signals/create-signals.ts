@@ -1,4 +1,5 @@
 import type { TimerHandle } from '../clock.ts'
+import { describeValue } from '../duration.ts'
 import { CorralError, unavailable } from '../errors.ts'
 import { traceChannel } from '../trace.ts'
 import { createNodeSignals, type NodeSignals } from './node-signals.ts'
@@ -257,10 +258,12 @@ export function createSignals(deps: SignalsDeps): OwnedSignals {
     },
     watch(prefix, listener) {
       demandOpen()
+      requireCalls('watch', listener, ['keys', 'flush', 'state'])
       return registry.watch(prefix, listener)
     },
     subscribe(channel, listener) {
       demandOpen()
+      requireCalls('subscribe', listener, ['message'])
       return registry.subscribe(channel, listener)
     },
     whenOn,
@@ -272,6 +275,15 @@ export function createSignals(deps: SignalsDeps): OwnedSignals {
     },
     close,
   }
+}
+
+/** A listener is told much later, where nobody would hear that it cannot be called. */
+function requireCalls(of: string, listener: unknown, names: readonly string[]): void {
+  const calls = listener as Readonly<Record<string, unknown>> | null | undefined
+  if (names.every((name) => typeof calls?.[name] === 'function')) return
+  throw new TypeError(
+    `listener: ${of} wants an object with ${names.join(', ')}, received ${describeValue(listener)}`,
+  )
 }
 
 function closedError(): CorralError {

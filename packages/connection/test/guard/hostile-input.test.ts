@@ -144,6 +144,10 @@ describe.each(drivers)('$name', (driver) => {
         const given = { ttlMs: ttlMs as number }
         expect(await refusal(() => connection.set('short', 'v', given))).toBeInstanceOf(RangeError)
       }
+      const seconds: object = { ttl: '1m' }
+      expect(await refusal(() => connection.set('short', 'v', seconds))).toMatchObject({
+        message: 'ttl: is no option of set, which takes ttlMs, received "1m"',
+      })
       for (const deadlineMs of [0, -1, Number.NaN, Infinity, '100', null]) {
         const given = { deadlineMs: deadlineMs as number }
         expect(await refusal(() => connection.get('own', given))).toBeInstanceOf(RangeError)

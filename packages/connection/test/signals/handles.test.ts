@@ -1,7 +1,7 @@
 import { startRedis, type TestRedis, waitFor } from '@corral/testing'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { shareConnection } from '../../src/index.ts'
+import { type ChannelListener, type KeyListener, shareConnection } from '../../src/index.ts'
 
 let server: TestRedis
 beforeAll(async () => {
@@ -10,6 +10,35 @@ beforeAll(async () => {
 afterAll(() => server.stop())
 
 describe('what a handle listens to', () => {
+  it('is not lost, but on its way, while the client itself is', async () => {
+    const redis = new Redis(server.url, { maxRetriesPerRequest: null, socketTimeout: 15_000 })
+    await using connection = shareConnection(Promise.resolve(redis))
+    const states: string[] = []
+    const ignore = (): void => {}
+    connection.signals.watch('coming:', {
+      keys: ignore,
+      flush: ignore,
+      state: (state) => void states.push(state),
+    })
+    await connection.signals.whenOn(10_000)
+    expect(states).toEqual(['arming', 'on'])
+    redis.disconnect()
+  })
+
+  it('is refused when it cannot be told', async () => {
+    const redis = new Redis(server.url, { maxRetriesPerRequest: null, socketTimeout: 15_000 })
+    await using connection = shareConnection(redis)
+    const { signals } = connection
+    const wrong: unknown = () => {}
+    expect(() => signals.watch('a:', wrong as KeyListener)).toThrow(
+      'listener: watch wants an object with keys, flush, state, received a function',
+    )
+    expect(() => signals.subscribe('a', wrong as ChannelListener)).toThrow(
+      'listener: subscribe wants an object with message, received a function',
+    )
+    redis.disconnect()
+  })
+
   it('ends with that handle, also while another one uses the same client', async () => {
     const redis = new Redis(server.url, { maxRetriesPerRequest: null, socketTimeout: 15_000 })
     const closing = shareConnection(redis, { deadline: '5s' })
