@@ -12,7 +12,9 @@ afterAll(() => server.stop())
 describe('what a handle listens to', () => {
   it('is not lost, but on its way, while the client itself is', async () => {
     const redis = new Redis(server.url, { maxRetriesPerRequest: null, socketTimeout: 15_000 })
-    await using connection = shareConnection(Promise.resolve(redis))
+    let arrive = (_client: Redis): void => {}
+    const coming = new Promise<Redis>((resolve) => (arrive = resolve))
+    await using connection = shareConnection(coming)
     const states: string[] = []
     const ignore = (): void => {}
     connection.signals.watch('coming:', {
@@ -20,6 +22,9 @@ describe('what a handle listens to', () => {
       flush: ignore,
       state: (state) => void states.push(state),
     })
+    await waitFor(() => states.length > 0)
+    expect(states).toEqual(['arming'])
+    arrive(redis)
     await connection.signals.whenOn(10_000)
     expect(states).toEqual(['arming', 'on'])
     redis.disconnect()
