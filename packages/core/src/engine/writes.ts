@@ -110,9 +110,10 @@ export function createWrites(parts: Parts, resolve: ResolveCall): Writes {
     // All are encoded before the first is sent: a value that cannot be stored leaves nothing half done.
     const drafts: TierWrite[] = []
     const places: number[] = []
-    entries.forEach(({ key, value, ...own }, place) => {
+    entries.forEach((entry, place) => {
+      const { key, value } = entry
       const redisKey = keyspace.key(key)
-      const policy = isEmpty(own) ? common : resolve(merged(options, own))
+      const policy = isPlain(entry) ? common : resolve(merged(options, entry))
       if (value === undefined) return
       drafts.push(draft(key, redisKey, value, policy))
       places.push(place)
@@ -168,12 +169,16 @@ export function createWrites(parts: Parts, resolve: ResolveCall): Writes {
   return { set, setMany, fill }
 }
 
-function isEmpty(options: object): boolean {
-  for (const _ in options) return false
+/** Whether an entry has no options of its own. */
+function isPlain(entry: SetEntry): boolean {
+  for (const name in entry) if (name !== 'key' && name !== 'value') return false
   return true
 }
 
-function merged(common: Ttl | SetOptions | undefined, own: SetOptions): SetOptions {
+function merged(
+  common: Ttl | SetOptions | undefined,
+  { key: _key, value: _value, ...own }: SetEntry,
+): SetOptions {
   return typeof common === 'object'
     ? { ...common, ...own }
     : { ...(common !== undefined && { ttl: common }), ...own }

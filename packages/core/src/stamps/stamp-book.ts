@@ -200,6 +200,7 @@ export function createStampBook(deps: StampBookDeps): StampBook {
   }
 
   function seen(tags: readonly string[]): readonly number[] | undefined {
+    if (tags.length === 0 && baseStamp === 0) return undefined
     const serverMs = connection.serverNow(ownKey)
     const margin = clockSkewMs * (serverMs === undefined ? 8 : 2)
     return seenStamps(
