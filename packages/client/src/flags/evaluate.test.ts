@@ -176,6 +176,9 @@ describe('a flag', () => {
   it('that is disabled gives the caller’s own', () => {
     const flag = { variants: { a: 1 }, fallthrough: 'a', enabled: false }
     expect(decide(flag, 7)).toEqual({ value: 7, reason: 'DISABLED' })
+    const off = { value: true, enabled: false, description: 'for later' }
+    expect(decide(off, false)).toEqual({ value: false, reason: 'DISABLED' })
+    expect(defineFlag(off)).toMatchObject({ description: 'for later' })
   })
 
   it.each<[unknown, RegExp]>([
@@ -188,7 +191,8 @@ describe('a flag', () => {
     [{ variants: { 1: true }, fallthrough: '1' }, /^variants: a name begins/],
     [{ variants: { a: 1, b: 'x' }, fallthrough: 'a' }, /^variants: must all be of one type/],
     [{ variants: { a: 1 }, fallthrough: 'b' }, /^fallthrough: /],
-    [{ value: true, enabled: false }, /^enabled: is no option beside value/],
+    [{ value: true, enabled: 'no' }, /^enabled: must be true or false/],
+    [{ value: true, rules: [] }, /^rules: is no option beside value/],
     [{ value: true, percentage: 10 }, /^percentage: is no option beside value/],
     [{ percentage: 10, rollout: { on: 50 } }, /^rollout: is no option beside percentage/],
     [{ percentage: 10, variants: { on: true } }, /^variants: is no option beside percentage/],

@@ -49,7 +49,7 @@ export type FlagInput =
   | boolean
   | string
   | number
-  | { readonly value: FlagValue }
+  | (Pick<FlagDefinition, 'description' | 'enabled'> & { readonly value: FlagValue })
   | (Pick<FlagDefinition, 'rules' | 'stickBy' | 'salt' | 'description' | 'enabled'> & {
       /** 0 to 100. */
       readonly percentage: number
@@ -74,8 +74,9 @@ export function defineFlag(input: FlagInput): FlagDefinition {
   if (typeof input !== 'object' || input === null)
     throw wrong('flag', 'must be a value or a definition', input)
   if ('value' in input) {
-    requireBeside('value', [], input)
-    return fixed(input.value)
+    requireBeside('value', BESIDE_VALUE, input)
+    const { value, ...rest } = input
+    return fixed(value, rest)
   }
   if ('percentage' in input) {
     requireBeside('percentage', BESIDE_PERCENTAGE, input)
@@ -91,9 +92,10 @@ export function defineFlag(input: FlagInput): FlagDefinition {
   return checked(input)
 }
 
-const BESIDE_PERCENTAGE = ['rules', 'stickBy', 'salt', 'description', 'enabled']
+const BESIDE_VALUE = ['description', 'enabled']
+const BESIDE_PERCENTAGE = [...BESIDE_VALUE, 'rules', 'stickBy', 'salt']
 
-/** What a short form cannot hold must not be dropped: `{ value: true, enabled: false }` would be on. */
+/** What a short form cannot hold must not be dropped: `{ value: true, percentage: 10 }` would be on for all. */
 function requireBeside(form: string, others: readonly string[], input: object): void {
   for (const [name, value] of Object.entries(input)) {
     if (name === form || others.includes(name)) continue
@@ -101,8 +103,11 @@ function requireBeside(form: string, others: readonly string[], input: object): 
   }
 }
 
-function fixed(value: FlagValue): FlagDefinition {
-  return checked({ variants: { value }, fallthrough: 'value' })
+function fixed(
+  value: FlagValue,
+  rest: Pick<FlagDefinition, 'description' | 'enabled'> = {},
+): FlagDefinition {
+  return checked({ ...rest, variants: { value }, fallthrough: 'value' })
 }
 
 /** @throws TypeError for what is none of the four types */
