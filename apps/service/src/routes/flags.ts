@@ -15,22 +15,32 @@ const Params = Type.Object({
 })
 const Members = Type.Object({}, { additionalProperties: true })
 
-/** A value for all, a percentage, or a definition in full; what fits together is for the client to say. */
-const FlagBody = Type.Object(
-  {
-    value: Type.Optional(Type.Unknown()),
-    percentage: Type.Optional(Type.Number({ minimum: 0, maximum: 100 })),
-    variants: Type.Optional(Members),
-    fallthrough: Type.Optional(Type.String()),
-    rollout: Type.Optional(Members),
-    rules: Type.Optional(Type.Array(Members, { maxItems: 100 })),
-    enabled: Type.Optional(Type.Boolean()),
-    stickBy: Type.Optional(Type.String()),
-    salt: Type.Optional(Type.String()),
-    description: Type.Optional(Type.String()),
-  },
-  { additionalProperties: false, minProperties: 1 },
-)
+const notes = {
+  enabled: Type.Optional(Type.Boolean()),
+  description: Type.Optional(Type.String()),
+}
+const targeting = {
+  ...notes,
+  rules: Type.Optional(Type.Array(Members, { maxItems: 100 })),
+  stickBy: Type.Optional(Type.String()),
+  salt: Type.Optional(Type.String()),
+}
+const strict = { additionalProperties: false }
+
+/** A value for all, a percentage, or a definition in full; what fits together in it is for the client to say. */
+const FlagBody = Type.Union([
+  Type.Object({ ...notes, value: Type.Unknown() }, strict),
+  Type.Object({ ...targeting, percentage: Type.Number({ minimum: 0, maximum: 100 }) }, strict),
+  Type.Object(
+    {
+      ...targeting,
+      variants: Members,
+      fallthrough: Type.String(),
+      rollout: Type.Optional(Members),
+    },
+    strict,
+  ),
+])
 const Query = Type.Object({ user: Type.Optional(UserId) }, { additionalProperties: false })
 
 /** Feature flags: decided here without asking Redis, changed for every process at once. */
