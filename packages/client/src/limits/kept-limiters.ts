@@ -59,12 +59,15 @@ export function createKeptLimiters(base: ClientBase): KeptLimiters {
 /** What was asked for last; past {@link MOST} the one that nobody asked for the longest is let go. */
 function createKept<T>(letGo?: (value: T) => void) {
   const known = new Map<string, T>()
+  let newest: string | undefined
   return {
     get(key: string, make: () => T): T {
       const found = known.get(key)
+      if (found !== undefined && key === newest) return found
       const value = found ?? make()
       known.delete(key)
       known.set(key, value)
+      newest = key
       if (known.size > MOST) {
         const [oldest] = known.keys()
         const gone = known.get(oldest!)!
