@@ -119,7 +119,7 @@ describe('ttl', () => {
     [0, RangeError],
     [-1, TypeError],
     [NaN, TypeError],
-    [Infinity, TypeError],
+    [Infinity, RangeError],
     ['5', TypeError],
     ['soon', TypeError],
     [null, TypeError],
