@@ -35,6 +35,15 @@ export function requireArguments(args: readonly unknown[]): void {
   }
 }
 
+/** @throws TypeError for Lua text, which would run without a deadline */
+export function requireScript(script: unknown): void {
+  const { lua, sha } = (script ?? {}) as Readonly<Record<string, unknown>>
+  if (typeof lua === 'string' && typeof sha === 'string') return
+  throw new TypeError(
+    `script: must be of defineScript or defineEachScript, received ${describeValue(script)}`,
+  )
+}
+
 /**
  * One argument more or less would shift those of the other callers.
  *

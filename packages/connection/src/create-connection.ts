@@ -3,6 +3,7 @@ import {
   requireDuration,
   requireKey,
   requireKeys,
+  requireScript,
   requireShares,
   requireTtl,
   requireValue,
@@ -104,6 +105,7 @@ export function createConnection(lease: Lease): Connection {
   }
 
   const scriptEach: Connection['scriptEach'] = (script, key, args, call) => {
+    requireScript(script)
     requireKey(key)
     requireArguments(args)
     requireShares(script, 1, args)
@@ -198,6 +200,7 @@ export function createConnection(lease: Lease): Connection {
       return on(command.key, call, (at, ms) => at.batcher.read(command, ms))
     },
     script(script, keys, args, call) {
+      requireScript(script)
       requireKeys(keys)
       requireArguments(args)
       const large = tooLarge(args, maxValueBytes)
@@ -206,6 +209,7 @@ export function createConnection(lease: Lease): Connection {
     },
     scriptEach,
     scriptMany: (script, keys, args, call) => {
+      requireScript(script)
       requireKeys(keys)
       requireArguments(args)
       requireShares(script, keys.length, args)

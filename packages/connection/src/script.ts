@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { describeValue } from './duration.ts'
 
 /** A server-side script: constant text, run by EVALSHA with EVAL as the fall-back. */
 export interface Script {
@@ -45,8 +46,18 @@ export interface ScriptSource {
   readonly memory?: 'grow' | 'shrink'
 }
 
-/** Makes a {@link Script} of Lua text: deadline check first, SHA-1 computed once. */
+/**
+ * Makes a {@link Script} of Lua text: deadline check first, SHA-1 computed once.
+ *
+ * @throws TypeError for a name of more than one line, or no text
+ */
 export function defineScript(source: ScriptSource): Script {
+  if (typeof source?.name !== 'string' || !/^.+$/.test(source.name)) {
+    throw new TypeError(`name: must be one line of text, received ${describeValue(source?.name)}`)
+  }
+  if (typeof source.lua !== 'string') {
+    throw new TypeError(`lua: must be the text of a script, received ${describeValue(source.lua)}`)
+  }
   const lua = `-- corral:${source.name}${prelude}${source.lua}`
   const sha = createHash('sha1').update(lua).digest('hex')
   return { name: source.name, lua, sha, memory: source.memory ?? 'grow' }

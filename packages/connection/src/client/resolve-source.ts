@@ -130,8 +130,8 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 }
 
 function shapeOf(value: unknown): string {
-  if (value === null || typeof value !== 'object')
-    return value === null ? 'null' : `a ${typeof value}`
+  if (value === null || value === undefined) return String(value)
+  if (typeof value !== 'object') return `a ${typeof value}`
   const name = (Object.getPrototypeOf(value) as { constructor?: { name?: string } } | null)
     ?.constructor?.name
   return name === undefined || name === 'Object' ? 'a plain object' : `a ${name}`

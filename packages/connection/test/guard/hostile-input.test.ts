@@ -1,6 +1,12 @@
 import { startRedis, type TestRedis } from '@corral/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { defineEachScript, defineScript, shareConnection } from '../../src/index.ts'
+import {
+  defineEachScript,
+  defineScript,
+  type EachScript,
+  type Script,
+  shareConnection,
+} from '../../src/index.ts'
 import { type Client, type Driver, drivers, ignore, SHARED } from './drivers.ts'
 
 const QUIET = { signals: false, onWarning: ignore } as const
@@ -126,6 +132,24 @@ describe.each(drivers)('$name', (driver) => {
       expect(await connection.get('own')).toBe('mine')
     }),
   )
+
+  it('refuses what was not made a script', () =>
+    withConnection(driver, async (connection) => {
+      const text: unknown = "return redis.call('DEL', KEYS[1])"
+      const message = /^script: must be of defineScript or defineEachScript, received "return /
+      for (const call of [
+        () => connection.script(text as Script, ['own'], []),
+        () => connection.scriptEach(text as EachScript, 'own', []),
+        () => connection.scriptMany(text as EachScript, ['own'], []),
+      ]) {
+        const error = await refusal(call)
+        expect(error).toBeInstanceOf(TypeError)
+        expect((error as Error).message).toMatch(message)
+      }
+      expect(await connection.get('own')).toBe('mine')
+      expect(() => defineScript({ name: 'two\nlines', lua: '' })).toThrow(/^name: must be one line/)
+      expect(() => defineScript({ name: 'a' } as Script)).toThrow(/^lua: must be the text/)
+    }))
 
   it('refuses a number of arguments that does not fit the script', () =>
     withConnection(driver, async (connection) => {

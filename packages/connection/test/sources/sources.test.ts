@@ -243,6 +243,7 @@ describe('a source that is none', () => {
     ['a plain object', {}, /expected an ioredis Redis or Cluster.*received a plain object/],
     ['null', null, /received null/],
     ['a number', 6379, /received a number/],
+    ['nothing', undefined, /received undefined$/],
     ['a Map', new Map(), /received a Map/],
   ])('is refused: %s', async (_name, source, message) => {
     const call = async (): Promise<unknown> => {
