@@ -127,8 +127,9 @@ return 1
 /**
  * Sessions under ids that others choose: made when absent, unless destroyed a moment ago (x).
  * KEYS session. ARGV data, user, idle µs, absolute µs, earliest since µs, 1 = in a store, where one that
- * was over a moment ago is not made either.
- * Reply: {1 stored, 1 new for this user, since µs, end µs}
+ * was over a moment ago is not made either; '1' + whose it was when that was asked, and up to which µs that
+ * user's are revoked. Reply: {1 stored, 1 new for this user, since µs, end µs}, or {2, 0, user, 0} when it is
+ * to be taken from that user, whose stamp was not told.
  */
 export const putSession: Script = defineScript({
   name: 'session:put',
@@ -139,6 +140,11 @@ if destroyed then return {0, 0, '0', '0'} end
 local absolute, in_store = tonumber(ARGV[5]), ARGV[7] == '1'
 local s = alive(KEYS[1], nil, absolute, in_store)
 if not s and in_store and redis.call('HEXISTS', KEYS[1], 'd') == 1 then return {0, 0, '0', '0'} end
+-- In a store: a revoked one stays dead whoever it is given to, else it could be given back after that.
+if s and in_store and s.user ~= '' and s.user ~= ARGV[3] then
+  if ARGV[8] ~= '1' .. s.user then return {2, 0, s.user, '0'} end
+  if s.born <= tonumber(ARGV[9]) then return {0, 0, '0', '0'} end
+end
 local fresh = not s or s.user ~= ARGV[3]
 if not s then s = {key = KEYS[1], created = now, ends = now + absolute, label = ''} end
 s.over = in_store

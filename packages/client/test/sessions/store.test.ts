@@ -158,6 +158,16 @@ describe.each<Mode>(['standalone', 'cluster'])('session store, %s', (mode) => {
     expect(await length(store)).toBe(2)
     await set(store, 'new', { cookie, userId: 7 })
     expect(await get(store, 'new')).not.toBeNull()
+    // Nor by requests that were under way: one takes the user out, the other puts it in again.
+    for (const userId of [undefined, 8, 7]) {
+      await set(store, 'b', { cookie, userId })
+      expect(await get(store, 'b')).toBeNull()
+    }
+    // While it is nobody else's business who logs out and in again.
+    for (const userId of [undefined, 8, 7]) {
+      await set(store, 'new', { cookie, userId })
+      expect(await get(store, 'new')).toMatchObject(userId === undefined ? {} : { userId })
+    }
   })
 
   it('writes no id into Redis', async () => {
