@@ -3,7 +3,8 @@ import { LONGEST_SESSION_MS } from './options.ts'
 
 /**
  * How long nothing can be stored under an id that was destroyed, or in a store under one whose session is
- * over: for requests that still hold the session and save it at their end. No call of a connection is under way for longer, whatever its deadline.
+ * over: for requests that still hold the session and save it at their end. No call of a connection is under
+ * way for longer, whatever its deadline.
  */
 const BURIED_MS = 60_000
 
