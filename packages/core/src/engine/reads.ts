@@ -84,10 +84,10 @@ export function createReads(parts: Parts): Reads {
   function get(key: string): Promise<unknown> {
     const begun = tally.startNear()
     const entry = nearFresh(key)
-    if (entry !== undefined) {
-      const value = near?.valueOf(entry)
+    if (near !== undefined && entry !== undefined) {
+      const value = near.promiseOf(entry)
       tally.nearHit(key, false, begun)
-      return Promise.resolve(value)
+      return value
     }
     try {
       return getRemote(key, keyspace.key(key))
