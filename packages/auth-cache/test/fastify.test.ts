@@ -73,6 +73,7 @@ describe('the plugin', () => {
     [{ verify: undefined }, 'verify: must be a function, received undefined'],
     [{ verify: 'jwt' }, 'verify: must be a function, received "jwt"'],
     [{ token: 'x-token' }, 'token: must be a function, received "x-token"'],
+    [{ hook: 'onSend' }, "hook: must be 'onRequest' or 'preHandler', received \"onSend\""],
   ])('is not registered with %j', async (wrong: object, message) => {
     await expect(serve(wrong)).rejects.toThrow(message)
   })
@@ -137,6 +138,30 @@ describe('the plugin', () => {
       status: 200,
       body: { who: { userId: 'ada' } },
     })
+  })
+
+  it.each([
+    ['onRequest', 0],
+    ['preHandler', 2],
+  ] as const)('looks at tokens at %s', async (hook, bodiesOfStrangers) => {
+    const read: unknown[] = []
+    app = fastify()
+    app.addHook('preValidation', async ({ body }) => void read.push(body))
+    const verify = async (token: string) => (token === 'ada-1' ? { userId: 'ada' } : undefined)
+    await app.register(authPlugin, { auth: side.auth, verify, global: true, hook })
+    app.post('/config', { config: { auth: true } }, (request) => request.identity)
+    app.post('/plain', (request) => request.identity)
+    app.post('/open', { config: { auth: false } }, (request) => ({ who: request.identity }))
+    const post = (url: string, headers: Record<string, string> = {}) =>
+      app.inject({ method: 'POST', url, headers, payload: { n: 1 } })
+    for (const url of ['/config', '/plain']) expect((await post(url)).statusCode).toBe(401)
+    expect(read).toHaveLength(bodiesOfStrangers)
+    for (const url of ['/config', '/plain']) {
+      const response = await post(url, { authorization: 'Bearer ada-1' })
+      expect(response.json()).toEqual({ userId: 'ada' })
+    }
+    expect((await post('/open')).json()).toEqual({ who: null })
+    expect((await post('/nowhere')).statusCode).toBe(404)
   })
 
   it('takes the token from where it is told', async () => {

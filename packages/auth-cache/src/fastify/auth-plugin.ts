@@ -16,11 +16,16 @@ export interface AuthPluginOptions {
    * `preHandler: app.authenticate`. @defaultValue false
    */
   readonly global?: boolean
+  /**
+   * When the tokens of routes with `config.auth` are looked at: `onRequest` before bodies are read, so that
+   * nobody unknown has one parsed or checked; `preHandler` where `token` takes it from a body. @defaultValue 'preHandler'
+   */
+  readonly hook?: 'onRequest' | 'preHandler'
 }
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** A `preHandler` that lets only authenticated requests through. */
+    /** A `preHandler` (or `onRequest`) that lets only authenticated requests through. */
     authenticate: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
   }
   interface FastifyRequest {
@@ -34,8 +39,9 @@ declare module 'fastify' {
 }
 
 const plugin: FastifyPluginCallback<AuthPluginOptions> = (app, options, done) => {
-  const { auth, verify, token: tokenOf = bearerToken, global = false } = options
-  const wrong = wrongOption(auth, verify, tokenOf)
+  const { auth, verify, token: tokenOf = bearerToken } = options
+  const { global = false, hook = 'preHandler' } = options
+  const wrong = wrongOption(auth, verify, tokenOf, hook)
   // What is thrown here would end the process.
   if (wrong !== undefined) return done(wrong)
 
@@ -63,7 +69,7 @@ const plugin: FastifyPluginCallback<AuthPluginOptions> = (app, options, done) =>
   app.decorate('authenticate', (request: FastifyRequest, reply: FastifyReply) =>
     identify(request, reply, false),
   )
-  app.addHook('preHandler', async (request, reply) => {
+  app.addHook(hook, async (request: FastifyRequest, reply: FastifyReply) => {
     // A path that no route has is not found, with a token or without.
     const wants = request.routeOptions.config?.auth ?? (global && !request.is404)
     return wants === false ? undefined : identify(request, reply, wants === 'optional')
@@ -71,13 +77,23 @@ const plugin: FastifyPluginCallback<AuthPluginOptions> = (app, options, done) =>
   done()
 }
 
-function wrongOption(auth: unknown, verify: unknown, token: unknown): TypeError | undefined {
+function wrongOption(
+  auth: unknown,
+  verify: unknown,
+  token: unknown,
+  hook: string,
+): TypeError | undefined {
   if (typeof (auth as AuthCache | undefined)?.authenticate !== 'function') {
     return new TypeError(`auth: must be one of createAuthCache, received ${describeValue(auth)}`)
   }
   for (const [option, value] of Object.entries({ verify, token })) {
     if (typeof value === 'function') continue
     return new TypeError(`${option}: must be a function, received ${describeValue(value)}`)
+  }
+  if (!['onRequest', 'preHandler'].includes(hook)) {
+    return new TypeError(
+      `hook: must be 'onRequest' or 'preHandler', received ${describeValue(hook)}`,
+    )
   }
   return undefined
 }
