@@ -1,4 +1,4 @@
-import type { Cache } from '@corral/core'
+import type { Cache, StandardSchema } from '@corral/core'
 import { describe, expectTypeOf, it } from 'vitest'
 import {
   type BulkValues,
@@ -10,6 +10,7 @@ import {
 } from './index.ts'
 
 const client: CacheClient = createCacheClient({ cache: {} as Cache })
+declare const schema: StandardSchema<{ n: number }>
 
 describe('the client', () => {
   it('gives what JSON gives back', () => {
@@ -24,6 +25,20 @@ describe('the client', () => {
     >()
     // @ts-expect-error a number is wanted
     void memo('1')
+  })
+
+  it('gives what a schema makes of it', () => {
+    expectTypeOf(
+      client.memoize('k', () => ({ n: '5' }), { schema, fallback: null }),
+    ).resolves.toEqualTypeOf<{ n: number } | null>()
+    const memo = client.memoize(async (id: number) => ({ n: String(id) }), {
+      name: 'n',
+      schema,
+      userOf: (id) => id,
+    })
+    expectTypeOf(memo).parameters.toEqualTypeOf<[id: number]>()
+    expectTypeOf(memo(1)).resolves.toEqualTypeOf<{ n: number }>()
+    expectTypeOf(memo.fresh(1)).resolves.toEqualTypeOf<{ n: number }>()
   })
 
   it('takes functions with a default for a parameter, with options and without', () => {

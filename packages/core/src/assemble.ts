@@ -18,6 +18,7 @@ import { createTally } from './engine/tally.ts'
 import { createWrites } from './engine/writes.ts'
 import { memoryGround, remoteGround, type Ground, type LocalStore } from './ground.ts'
 import { createLoadingCache } from './loading/loading-cache.ts'
+import type { LoadingOptions } from './loading/loading-options.ts'
 import { resolveChildOptions, type ResolvedCacheOptions } from './options.ts'
 import { createResolveCall, createResolveSet } from './policy.ts'
 import { keepSeam, seamOf } from './seam.ts'
@@ -148,7 +149,7 @@ export function assembleCache(
     ...createCounting(extras),
     ...createStructures(extras),
     warm: (entries, options) => warm(warmOne, entries, options),
-    loading: (options) => createLoadingCache(cache, options),
+    loading: <T>(options: LoadingOptions<T>) => createLoadingCache<T>(cache, options),
     child(name, options) {
       const forget = (): void => void children.delete(child)
       const child = assembleCache(resolveChildOptions(resolved, name, options), store, forget)

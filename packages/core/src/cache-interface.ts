@@ -10,6 +10,8 @@ import type { LoadingCache } from './loading/loading-cache.ts'
 import type { LoadingOptions } from './loading/loading-options.ts'
 import type { ChildOptions } from './options.ts'
 import type { GetOrSetOptions, SetOptions } from './policy.ts'
+import type { Checked, CheckedGetOrSetOptions } from './schema/checked-options.ts'
+import type { StandardSchema } from './schema/standard-schema.ts'
 import type { CacheStats, Counters } from './stats.ts'
 import type { Structures } from './structures/structures.ts'
 import type { WarmEntries, WarmOptions, WarmResult } from './warm/warm.ts'
@@ -60,6 +62,12 @@ export interface Cache extends Counting, Structures, StatsSource<Counters> {
   deleteMany(keys: readonly string[]): Promise<boolean[]>
   /** Gives an entry a new time to live from now on. False: there is none. */
   expire(key: string, ttl: Ttl): Promise<boolean>
+  /** With a `schema`: what that makes of the value, or the `fallback` as it is. */
+  getOrSet<T, Output, Fallback = never>(
+    key: string,
+    load: Load<T>,
+    options: CheckedGetOrSetOptions<NoInfer<T>, Output, Fallback>,
+  ): Promise<Checked<T, Output> | Fallback>
   /**
    * The value at `key`, or what `load` brings, which is then stored. However many callers in however
    * many processes ask for a key at once, `load` runs once. What it throws reaches all who share the
@@ -72,6 +80,12 @@ export interface Cache extends Counting, Structures, StatsSource<Counters> {
     load: Load<T>,
     options?: Ttl | GetOrSetOptions<NoInfer<T>>,
   ): Promise<Jsonify<T>>
+  /** With a `schema`: what that makes of each value, or the `fallback` as it is. */
+  getOrSetMany<T, Output, Fallback = never>(
+    keys: readonly string[],
+    loadMissing: LoadMany<T>,
+    options: CheckedGetOrSetOptions<NoInfer<T>, Output, Fallback>,
+  ): Promise<(Output | Fallback | undefined)[]>
   /**
    * The values of many keys, in their order; `loadMissing` brings those that are not cached, together.
    * Each key has the guarantees of `getOrSet`.
@@ -107,6 +121,13 @@ export interface Cache extends Counting, Structures, StatsSource<Counters> {
    * stays as it is; an entry that fails is told by its key and does not stop the others.
    */
   warm(entries: WarmEntries, options?: WarmOptions): Promise<WarmResult>
+  /** With a `schema`: `get` gives what that makes of the value, or the `defaultValue` as it is. */
+  loading<T, Output, Default = never>(
+    options: LoadingOptions<T, Default> & {
+      readonly schema: StandardSchema<Output>
+      readonly onExpiry?: 'load'
+    },
+  ): LoadingCache<T, Output | Default>
   /** One kind of value by id, with what brings a missing one. */
   loading<T>(options: LoadingOptions<T>): LoadingCache<T>
   /**

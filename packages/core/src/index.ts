@@ -20,6 +20,7 @@ export type {
   OutageBufferOptions,
 } from './options.ts'
 export type { GetOrSetOptions, LeaseOptions, PolicyOptions, SetOptions } from './policy.ts'
+export type { Checked, CheckedGetOrSetOptions } from './schema/checked-options.ts'
 export type { StandardSchema } from './schema/standard-schema.ts'
 export type { CompressionOptions, Serializer } from './serializers/serializer.ts'
 export type { CacheStats } from './stats.ts'

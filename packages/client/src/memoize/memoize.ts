@@ -1,14 +1,30 @@
 import { describeValue } from '@corral/connection'
-import type { Cache, GetOrSetOptions, Jsonify, Ttl } from '@corral/core'
+import type {
+  Cache,
+  Checked,
+  CheckedGetOrSetOptions,
+  GetOrSetOptions,
+  Jsonify,
+  StandardSchema,
+  Ttl,
+} from '@corral/core'
 import { type UserOf, userTag } from '../users/user-cache.ts'
 import { argumentKey } from './argument-key.ts'
 import { type MemoizeOptions, resolveMemoizeOptions } from './options.ts'
 
-/** A function whose results are kept. It gives what the cache gives: the copy that JSON brings back. */
-export interface Memoized<Args extends unknown[], Result, This = unknown> {
-  (this: This, ...args: Args): Promise<Jsonify<Awaited<Result>>>
+/**
+ * A function whose results are kept. It gives what the cache gives: the copy that JSON brings back, or
+ * what a `schema` makes of that.
+ */
+export interface Memoized<
+  Args extends unknown[],
+  Result,
+  This = unknown,
+  Output = Jsonify<Awaited<Result>>,
+> {
+  (this: This, ...args: Args): Promise<Output>
   /** Calls the function whatever is there, and keeps what it returns. */
-  fresh(this: unknown, ...args: Args): Promise<Jsonify<Awaited<Result>>>
+  fresh(this: unknown, ...args: Args): Promise<Output>
   /** Forgets the result for these arguments; as `cache.delete`. */
   invalidate(this: unknown, ...args: Args): Promise<boolean>
   /** The cache key for these arguments. */
@@ -17,6 +33,12 @@ export interface Memoized<Args extends unknown[], Result, This = unknown> {
 
 /** Both forms of `memoize`. */
 export interface Memoize {
+  /** With a `schema`: what that makes of the value, or the `fallback` as it is. */
+  <T, Output, Fallback = never>(
+    key: string,
+    fn: () => T | Promise<T>,
+    options: CheckedGetOrSetOptions<NoInfer<T>, Output, Fallback>,
+  ): Promise<Checked<T, Output> | Fallback>
   /**
    * The value at `key`, or what `fn` brings, which is then kept: `getOrSet` by another name.
    *
@@ -27,6 +49,14 @@ export interface Memoize {
     fn: () => T | Promise<T>,
     options?: Ttl | GetOrSetOptions<NoInfer<T>>,
   ): Promise<Jsonify<T>>
+  /** With a `schema`: a function that gives what that makes of the results. */
+  <Fn extends (this: never, ...args: never[]) => unknown, Output>(
+    fn: Fn,
+    options: MemoizeOptions<Parameters<Fn>, ThisOf<Fn>> & {
+      readonly schema: StandardSchema<Output>
+      readonly bypass?: undefined
+    },
+  ): Memoized<Parameters<Fn>, ReturnType<Fn>, ThisOf<Fn>, Checked<Awaited<ReturnType<Fn>>, Output>>
   /** A function that keeps the results of `fn` by its arguments. What it throws is not kept. */
   <Fn extends (this: never, ...args: never[]) => unknown>(
     fn: Fn,

@@ -326,6 +326,11 @@ describe('a schema', () => {
     expect(await cache.get('k')).toBe(4)
   })
 
+  it('leaves a fallback as it is', async () => {
+    const options = { schema: numbers, fallback: 'none' }
+    expect(await cache.getOrSet('k', () => 'text', options)).toBe('none')
+  })
+
   it('turns what another version has stored into a miss', async () => {
     await cache.set('k', 'text of the last release')
     using trace = recordTrace(['miss'], 'corral:core:')

@@ -5,15 +5,18 @@ import type { Jsonify } from '../jsonify.ts'
 import type { GetOrSetOptions, SetOptions } from '../policy.ts'
 import { resolveLoadingOptions, type LoadingOptions } from './loading-options.ts'
 
-/** One kind of value of a cache, by id, that knows how to bring what is missing. */
-export interface LoadingCache<T> {
+/**
+ * One kind of value of a cache, by id, that knows how to bring what is missing. It takes a `T`, and
+ * gives what JSON brings back of it; with a `schema`, what that makes of it.
+ */
+export interface LoadingCache<T, Output = Jsonify<T>> {
   /** What its keys begin with, in the cache that it was made of. */
   readonly prefix: string
   /**
    * The cached value, or what the loader brings or sets, or the default. `undefined` when there is
    * none of them. Rejects with what the loader throws if there is no default.
    */
-  get(id: string, options?: { readonly signal?: AbortSignal }): Promise<Jsonify<T> | undefined>
+  get(id: string, options?: { readonly signal?: AbortSignal }): Promise<Output | undefined>
   /** Stores a value; false when it was not: Redis cannot take it, or the filter refused it. */
   set(id: string, value: T, ttl?: Ttl): Promise<boolean>
   /** Removes one id; true: it is known to be gone. */

@@ -20,7 +20,7 @@ export type LoadById<T> = (
 type CallOptions = Omit<GetOrSetOptions, 'signal' | 'filter' | 'fallback' | 'forceFresh'>
 
 /** Options of `cache.loading`: those of `getOrSet` for each of its calls, and its own. */
-export interface LoadingOptions<T> extends CallOptions {
+export interface LoadingOptions<T, Default = T> extends CallOptions {
   /**
    * What the keys of this kind begin with; a `:` is put behind it if there is none. Give each kind
    * its own: `clear()` removes all that begins with it.
@@ -39,7 +39,7 @@ export interface LoadingOptions<T> extends CallOptions {
   /** Changes a value before it is stored, such as dropping a password. Applied before `filter`. */
   readonly transform?: (value: T) => T
   /** What `get` gives when there is no entry and loading failed or brought nothing. */
-  readonly defaultValue?: T
+  readonly defaultValue?: Default
   /**
    * How long one try of a caller waits for another process that is loading the same id. Given here
    * or in `tries`, a caller whose tries are over gets `defaultValue` or an error instead of loading.

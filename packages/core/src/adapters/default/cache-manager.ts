@@ -4,6 +4,7 @@ import type { Load } from '../../engine/load.ts'
 import { ttlMilliseconds, type Ttl } from '../../entry/ttl.ts'
 import type { Jsonify } from '../../jsonify.ts'
 import type { GetOrSetOptions, SetOptions } from '../../policy.ts'
+import type { Checked, CheckedGetOrSetOptions } from '../../schema/checked-options.ts'
 import type { CacheStats } from '../../stats.ts'
 import { closeDefaultCache, isOpen, openDefaultCache, type DefaultsOptions } from './defaults.ts'
 
@@ -78,11 +79,17 @@ export class CacheManager {
     return this.cache.delete(key)
   }
 
-  async getOrSet<T>(
+  getOrSet<T, Output, Fallback = never>(
+    key: string,
+    load: Load<T>,
+    options: CheckedGetOrSetOptions<NoInfer<T>, Output, Fallback>,
+  ): Promise<Checked<T, Output> | Fallback>
+  getOrSet<T>(
     key: string,
     load: Load<T>,
     ttl?: Ttl | GetOrSetOptions<NoInfer<T>>,
-  ): Promise<Jsonify<T>> {
+  ): Promise<Jsonify<T>>
+  async getOrSet(key: string, load: Load<unknown>, ttl?: Ttl | GetOrSetOptions): Promise<unknown> {
     return this.cache.getOrSet(key, load, ttl)
   }
 

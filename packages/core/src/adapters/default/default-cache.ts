@@ -1,6 +1,6 @@
+import type { Cache } from '../../cache-interface.ts'
 import type { Load } from '../../engine/load.ts'
 import type { Ttl } from '../../entry/ttl.ts'
-import type { Jsonify } from '../../jsonify.ts'
 import type { GetOrSetOptions, SetOptions } from '../../policy.ts'
 import { CacheManager } from './cache-manager.ts'
 
@@ -23,10 +23,8 @@ export function cacheDel(key: string): Promise<boolean> {
 }
 
 /** The value at `key` in the default cache, or what `load` brings, which is then stored. */
-export function cacheGetOrSet<T>(
+export const cacheGetOrSet: Cache['getOrSet'] = (
   key: string,
-  load: Load<T>,
-  ttl?: Ttl | GetOrSetOptions<NoInfer<T>>,
-): Promise<Jsonify<T>> {
-  return cacheManager.getOrSet(key, load, ttl)
-}
+  load: Load<unknown>,
+  ttl?: Ttl | GetOrSetOptions,
+): Promise<never> => cacheManager.getOrSet(key, load, ttl) as Promise<never>
