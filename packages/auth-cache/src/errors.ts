@@ -35,9 +35,9 @@ export function tokenRevoked(): CorralError<'TOKEN_REVOKED'> {
 
 /**
  * Why nobody could say whether a token is good. `verifier`: it threw; `timeout`: it did not answer
- * within `verifyTimeout`; `overloaded`: too many verifications wait, or for too long; `redis`: revocations cannot be
- * read and `onUnavailable` is `'refuse'`; `not-removed`: Redis did not acknowledge a removal;
- * `closed`: the auth cache is closed.
+ * within `verifyTimeout`; `overloaded`: too many verifications wait, or for too long; `redis`: revocations
+ * cannot be read and `onUnavailable` is `'refuse'`, or Redis went away again after one was read;
+ * `not-removed`: Redis did not acknowledge a removal; `closed`: the auth cache is closed.
  */
 export type AuthUnavailableReason =
   | 'verifier'

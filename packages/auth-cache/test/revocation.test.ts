@@ -453,6 +453,27 @@ describe.each(majors)('an outage, ioredis %s', (major) => {
     expect(await call).toBe('TOKEN_REVOKED')
   })
 
+  it('that ends for a moment while the verifier is asked: nobody can say who was revoked', async () => {
+    const cut = side({}, major)
+    const other = side({}, major)
+    const db = source()
+    cut.connection.isolate()
+    let held = db.hold()
+    const call = cut.auth.authenticate('t', db.verify)
+    const release = await held
+    await other.auth.revokeUser('ada')
+    cut.connection.reset()
+    // Newer than what it was asked with, so it is asked once more.
+    held = db.hold()
+    release()
+    const releaseAgain = await held
+    cut.connection.isolate()
+    releaseAgain()
+    await expect(call).rejects.toMatchObject({ code: 'AUTH_UNAVAILABLE', reason: 'redis' })
+    cut.connection.reset()
+    expect((await cut.auth.authenticate('t', db.verify)).userId).toBe('ada')
+  })
+
   it('that begins while the verifier is asked: nothing is stored, and this process knows its own revocations', async () => {
     const cut = side({}, major)
     const db = source()

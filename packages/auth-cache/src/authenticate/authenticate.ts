@@ -238,7 +238,12 @@ export function createAuthentication(deps: AuthenticateDeps): Authentication {
       throw error
     }
     if (!verdicts.isRevoked(presented, read, record.at)) return record
-    return throughCache(token, presented, verify)
+    try {
+      return await throughCache(token, presented, verify)
+    } catch (error) {
+      // Away again: of a revocation that is there nobody can say whether it still counts.
+      throw error instanceof LedgerAway ? authUnavailable('redis') : error
+    }
   }
 
   function refuse(presented: Presented, digest: string): Error {
