@@ -17,8 +17,7 @@ let there: string
 const LOGIN_LIMIT = '6'
 
 beforeAll(async () => {
-  // The one answers slowly, so that something can happen while it is asked; the other at once.
-  fixture = await startFixture({ LOGIN_LIMIT, DATABASE_LATENCY: '150ms' })
+  fixture = await startFixture({ LOGIN_LIMIT })
   const settings = { ...environment(fixture.redis.url), LOGIN_LIMIT, DATABASE_LATENCY: '0ms' }
   other = await buildService(readConfig(settings))
   here = await fixture.service.start()
@@ -119,14 +118,22 @@ describe('a token that was revoked', () => {
   })
 
   it('is refused even to those whose look at the source was under way', async () => {
-    const token = await tokenOf(5)
-    const before = await queriesOf(here)
-    const held = Array.from({ length: 5 }, () => me(token))
-    await vi.waitFor(async () => expect(await queriesOf(here)).toBe(before + 1), { interval: 5 })
-    const revoked = await ask('DELETE', `${there}/api/users/5/tokens`, { headers: mutating })
-    expect(revoked.status).toBe(204)
-    for (const answer of await Promise.all(held)) expectRefused(answer)
-    expectRefused(await me(token))
+    // The logout is answered long before this source is.
+    const settings = { ...environment(fixture.redis.url), DATABASE_LATENCY: '1s' }
+    const slow = await buildService(readConfig(settings))
+    try {
+      const at = await slow.start()
+      const token = await tokenOf(5, at)
+      const before = await queriesOf(at)
+      const held = Array.from({ length: 5 }, () => me(token, at))
+      await vi.waitFor(async () => expect(await queriesOf(at)).toBe(before + 1), { interval: 5 })
+      const revoked = await ask('DELETE', `${there}/api/users/5/tokens`, { headers: mutating })
+      expect(revoked.status).toBe(204)
+      for (const answer of await Promise.all(held)) expectRefused(answer)
+      expectRefused(await me(token, at))
+    } finally {
+      await slow.close()
+    }
   })
 
   it('goes with every other login of its user, and with no one else’s', async () => {
