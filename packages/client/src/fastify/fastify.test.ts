@@ -8,6 +8,7 @@ import { createRateLimiter } from '../limits/rate-limiter.ts'
 import type { RateLimitResult } from '../limits/rate-limit-result.ts'
 import { clientAddress } from './client-address.ts'
 import { rateLimitPlugin } from './rate-limit-plugin.ts'
+import { sessionPlugin } from './session-plugin.ts'
 
 const base = { connection: undefined, namespace: 'app' }
 const limiterOf = (limit: number) =>
@@ -176,6 +177,25 @@ describe('the rate-limit plugin', () => {
     expect(rejected.statusCode).toBe(429)
     expect(rejected.headers).toMatchObject({ 'retry-after': '60' })
     expect(rejected.headers).not.toHaveProperty('ratelimit')
+  })
+})
+
+describe('the session plugin', () => {
+  it('refuses wrong options when it is registered', async () => {
+    const session = (_app: unknown, _options: unknown, done: () => void) => done()
+    for (const [options, message] of [
+      [undefined, /^plugin: must be the plugin of @fastify\/session, received undefined$/],
+      [{ plugin: {}, store: {} }, /^plugin: .*, received an object$/],
+      // Without it @fastify/session would keep sessions in this process.
+      [{ plugin: session }, /^store: must be one of createSessionStore, received undefined$/],
+      [{ plugin: session, store: {} }, /^store: .*, received an object$/],
+    ] as const) {
+      app = fastify()
+      const registered = app.register(sessionPlugin, options as never)
+      const error = await Promise.resolve(registered).catch((thrown: unknown) => thrown)
+      expect(error).toBeInstanceOf(TypeError)
+      expect((error as Error).message).toMatch(message)
+    }
   })
 })
 

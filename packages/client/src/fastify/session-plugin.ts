@@ -1,3 +1,4 @@
+import { describeValue } from '@corral/connection'
 import type { FastifyPluginCallback } from 'fastify'
 import type { SessionStore } from '../sessions/session-store.ts'
 import { reachesParent } from './rate-limit-plugin.ts'
@@ -11,6 +12,17 @@ export interface SessionPluginOptions {
 
 const plugin: FastifyPluginCallback<SessionPluginOptions> = (app, options, done) => {
   const { plugin: session, ...rest } = options
+  if (typeof session !== 'function') {
+    throw new TypeError(
+      `plugin: must be the plugin of @fastify/session, received ${describeValue(session)}`,
+    )
+  }
+  const { store } = options as Partial<SessionPluginOptions>
+  if (typeof store?.destroy !== 'function') {
+    throw new TypeError(
+      `store: must be one of createSessionStore, received ${describeValue(store)}`,
+    )
+  }
   app.register(session, rest as never)
   done()
 }

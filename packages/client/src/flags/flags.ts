@@ -1,5 +1,5 @@
 import { describeValue, type Duration, ownKey, toShortMilliseconds } from '@corral/connection'
-import type { ClientBase } from '../client-base.ts'
+import { type ClientBase, requireBase } from '../client-base.ts'
 import { fromJson, toJson } from '../json.ts'
 import { requireWellFormed } from '../keys/well-formed.ts'
 import { traceChannel } from '../trace.ts'
@@ -52,7 +52,10 @@ export interface Flags {
   close(): void
 }
 
-export function createFlags({ connection, namespace }: ClientBase): Flags {
+/** @throws TypeError naming option, rule and received value */
+export function createFlags(base: ClientBase): Flags {
+  requireBase(base)
+  const { connection, namespace } = base
   const key = ownKey('flag', namespace)
   const channel = `corral:flag:${namespace}`
   const listeners = new Set<FlagListener>()

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Connection, isCorralError, ownKey, systemClock } from '@corral/connection'
-import type { ClientBase } from '../client-base.ts'
+import { type ClientBase, requireBase } from '../client-base.ts'
 import { subjectTag } from '../keys/subject-tag.ts'
 import { limitReached } from '../errors.ts'
 import { traceChannel } from '../trace.ts'
@@ -60,6 +60,7 @@ export function createConcurrencyLimiter(
   base: ClientBase,
   options: ConcurrencyOptions,
 ): ConcurrencyLimiter {
+  requireBase(base)
   const resolved = resolveConcurrencyOptions(options)
   const { name, keyName, limit, leaseMs, onUnavailable, localShare, deadlineMs } = resolved
   const { connection, namespace } = base

@@ -1,6 +1,6 @@
 import { isCorralError, ownKey, systemClock } from '@corral/connection'
 import type { Duration } from '@corral/connection'
-import type { ClientBase } from '../client-base.ts'
+import { type ClientBase, requireBase } from '../client-base.ts'
 import { subjectTag } from '../keys/subject-tag.ts'
 import { traceChannel } from '../trace.ts'
 import { createLocalLimiter, type LocalLimiter } from './local-limiter.ts'
@@ -27,10 +27,10 @@ export type IncrementRateLimit = (
 /** Most pairs of window and limit that are kept ready. */
 const MOST_RULES = 1_000
 
-export function createIncrementRateLimit({
-  connection,
-  namespace,
-}: ClientBase): IncrementRateLimit {
+/** @throws TypeError naming option, rule and received value */
+export function createIncrementRateLimit(base: ClientBase): IncrementRateLimit {
+  requireBase(base)
+  const { connection, namespace } = base
   const known = new Map<string, { rule: ResolvedRule; local: LocalLimiter }>()
   const clock = connection?.clock ?? systemClock
 

@@ -5,7 +5,7 @@ import {
   type Script,
   systemClock,
 } from '@corral/connection'
-import type { ClientBase } from '../client-base.ts'
+import { type ClientBase, requireBase } from '../client-base.ts'
 import { subjectTag } from '../keys/subject-tag.ts'
 import { traceChannel } from '../trace.ts'
 import { createBlockedSubjects } from './blocked-subjects.ts'
@@ -69,6 +69,7 @@ function manyScriptOf(mode: Mode): Script {
 
 /** @throws TypeError or RangeError naming option, rule and received value */
 export function createRateLimiter(base: ClientBase, options: RateLimiterOptions): RateLimiter {
+  requireBase(base)
   const resolved = resolveRateOptions(options)
   const { name, keyName, rules, onUnavailable, localShare, countRejected, blockLocally } = resolved
   const { connection, namespace } = base

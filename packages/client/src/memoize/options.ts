@@ -36,6 +36,23 @@ export interface ResolvedMemoizeOptions<Args extends unknown[], This> {
   readonly cache: GetOrSetOptions
 }
 
+const KNOWN: readonly string[] = Object.keys({
+  name: true,
+  key: true,
+  bypass: true,
+  userOf: true,
+  ttl: true,
+  jitter: true,
+  staleWhileRevalidate: true,
+  staleIfError: true,
+  earlyRefresh: true,
+  softTimeout: true,
+  hardTimeout: true,
+  lease: true,
+  tags: true,
+  schema: true,
+} satisfies { readonly [Name in keyof Required<MemoizeOptions<never[]>>]: true })
+
 /** @throws TypeError naming option, rule and received value */
 export function resolveMemoizeOptions<Args extends unknown[], This>(
   fn: { readonly name: string },
@@ -43,6 +60,12 @@ export function resolveMemoizeOptions<Args extends unknown[], This>(
 ): ResolvedMemoizeOptions<Args, This> {
   if (typeof options !== 'object' || options === null) {
     throw new TypeError(`options: must be an object, received ${describeValue(options)}`)
+  }
+  for (const [option, value] of Object.entries(options)) {
+    if (KNOWN.includes(option)) continue
+    throw new TypeError(
+      `${option}: is no option of memoize (${KNOWN.join(', ')}), received ${describeValue(value)}`,
+    )
   }
   const { name = fn.name, key, bypass, userOf, ...cache } = options
   if (typeof name !== 'string' || name === '') {

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { escapeGlob } from '@corral/connection'
-import type { ConnectedBase } from '../client-base.ts'
+import { type ConnectedBase, requireConnectedBase } from '../client-base.ts'
 import { fromJson, toJson } from '../json.ts'
 import { resolveSessionsOptions, type SessionsOptions } from './options.ts'
 import { putStored } from './put-stored.ts'
@@ -49,11 +49,15 @@ export interface SessionStoreOptions<
  *
  * A request that still holds a session and saves it after another request destroyed it, or after it was
  * over, changes nothing.
+ *
+ * @throws TypeError or RangeError naming option, rule and received value
  */
 export function createSessionStore<Base extends EventEmitter = EventEmitter>(
-  { connection, namespace }: ConnectedBase,
+  base: ConnectedBase,
   { Store, ...options }: SessionStoreOptions<Base> = {},
 ): SessionStore & Base {
+  requireConnectedBase(base)
+  const { connection, namespace } = base
   const { ttlMs, absoluteMs, secret, userOf } = resolveSessionsOptions(options)
   const addresses = createSessionAddresses(namespace, secret)
   const pattern = `corral:${STORE_KIND}:{${escapeGlob(namespace)}:*`
@@ -140,7 +144,7 @@ export function createSessionStore<Base extends EventEmitter = EventEmitter>(
   }
 
   // Abstract in its types alone: what it lacks is added here.
-  const base = new ((Store ?? EventEmitter) as new () => Base)()
+  const emitter = new ((Store ?? EventEmitter) as new () => Base)()
   const methods: Omit<SessionStore, keyof EventEmitter> = {
     get: (sid: string, callback: (error: unknown, session?: never) => void) =>
       tell(get(sid), callback as (error: unknown, session?: StoreSession | null) => void),
@@ -155,7 +159,7 @@ export function createSessionStore<Base extends EventEmitter = EventEmitter>(
       ),
     clear: (callback) => tell(clear(), callback),
   }
-  return Object.assign(base, methods) as unknown as SessionStore & Base
+  return Object.assign(emitter, methods) as unknown as SessionStore & Base
 }
 
 /** What a callback throws is its own affair: it must neither reach it again nor vanish. */

@@ -1,5 +1,5 @@
 import { describeValue, type Duration } from '@corral/connection'
-import type { ConnectedBase } from '../client-base.ts'
+import { type ConnectedBase, requireConnectedBase } from '../client-base.ts'
 import { fromJson, toJson } from '../json.ts'
 import { traceChannel } from '../trace.ts'
 import { resolveSessionsOptions, sessionSpan, type SessionsOptions } from './options.ts'
@@ -62,6 +62,7 @@ export interface Sessions extends UserSessions {
 
 /** @throws TypeError or RangeError naming option, rule and received value */
 export function createSessions(base: ConnectedBase, options?: SessionsOptions): Sessions {
+  requireConnectedBase(base)
   const resolved = resolveSessionsOptions(options)
   const { ttlMs, absoluteMs, rolling, userOf } = resolved
   const { connection, namespace } = base
