@@ -7,6 +7,7 @@ import {
 } from '@corral/connection'
 import { type GroupOf, type GroupRule, groupByPrefix, safely } from './groups/group-rules.ts'
 import type { MeasuredCache, MeasuredConnection, MeasuredLocks } from './measured.ts'
+import { requireOptions } from './require-options.ts'
 
 /** What to measure, and how. At least one of `cache`, `connection` and `locks`. */
 export interface MetricsOptions {
@@ -53,7 +54,7 @@ export interface ResolvedMetricsOptions {
   readonly clock: Clock
 }
 
-const known: ReadonlySet<string> = new Set([
+const known: readonly string[] = [
   'cache',
   'connection',
   'locks',
@@ -62,7 +63,7 @@ const known: ReadonlySet<string> = new Set([
   'maxGroups',
   'askLocksEvery',
   'clock',
-] satisfies (keyof MetricsOptions)[])
+] satisfies (keyof MetricsOptions)[]
 
 /**
  * Checks the options of `createMetrics`; runs once.
@@ -70,14 +71,7 @@ const known: ReadonlySet<string> = new Set([
  * @throws TypeError or RangeError naming option, rule and received value
  */
 export function resolveMetricsOptions(options: MetricsOptions): ResolvedMetricsOptions {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`options: must be an object, received ${describeValue(options)}`)
-  }
-  for (const name of Object.keys(options)) {
-    if (!known.has(name)) {
-      throw new TypeError(`${name}: is no option of createMetrics (${[...known].join(', ')})`)
-    }
-  }
+  requireOptions(options, 'createMetrics', known)
   const { cache, locks, groups, maxGroups = 50, clock = systemClock } = options
   const connection = options.connection ?? connectionOf(cache)
   if (cache === undefined && connection === undefined && locks === undefined) {

@@ -1,3 +1,4 @@
+import { createCache } from '@corral/core'
 import { memoryAfterGc, spawnWorkers, startProxy, startRedis, waitFor } from '@corral/testing'
 import type { TestRedis } from '@corral/testing'
 import { Redis } from 'ioredis'
@@ -242,6 +243,23 @@ describe('totals', () => {
     expect(await totals.close()).toBe(false)
     expect(await server.command('GET', 'corral:totals:{fleet:v1}')).toBe('mine')
     client.disconnect()
+  })
+
+  it('are kept where the cache is unless told otherwise', async () => {
+    const client = connect()
+    const cache = createCache({ connection: client, namespace: 'fleet:v1' })
+    const totals = createFleetTotals({ cache })
+    await cache.get('absent')
+    await cache.close()
+    expect(await totals.flush()).toBe(true)
+    expect(await stored()).toMatchObject({ misses: 1 })
+    expect(await totals.close()).toBe(true)
+    client.disconnect()
+    const alone = createCache({ namespace: 'fleet:v1' })
+    expect(() => createFleetTotals({ cache: alone })).toThrow(
+      /^connection: must be given for a cache without one, received undefined$/,
+    )
+    await alone.close()
   })
 
   it.each([

@@ -50,7 +50,7 @@ const againMs = 100
  *
  * const connection = new Redis({ maxRetriesPerRequest: null })
  * const cache = createCache({ connection, namespace: 'shop:v1' })
- * const totals = createFleetTotals({ cache, connection })
+ * const totals = createFleetTotals({ cache })
  * await cache.get('user:1')
  * await totals.close()
  * ```

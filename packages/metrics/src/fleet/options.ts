@@ -6,14 +6,20 @@ import {
   toMilliseconds,
   toShortMilliseconds,
 } from '@corral/connection'
+import { requireOptions } from '../require-options.ts'
 import type { TotalName } from './totals-script.ts'
 
 /** Options of `createFleetTotals`. */
 export interface FleetTotalsOptions {
   /** A cache of `createCache`, whose hits and misses are added from now on. */
-  readonly cache: StatsSource<Readonly<Record<TotalName, number>>>
-  /** Where the totals are kept: what `shareConnection` takes. It is never closed. */
-  readonly connection: ConnectionSource
+  readonly cache: StatsSource<Readonly<Record<TotalName, number>>> & {
+    readonly connection?: ConnectionSource | undefined
+  }
+  /**
+   * Where the totals are kept: what `shareConnection` takes. It is never closed.
+   * @defaultValue what the cache rides on
+   */
+  readonly connection?: ConnectionSource
   /**
    * Whose totals they are: processes of one name add to the same. Not empty, without braces and
    * white space. @defaultValue the namespace of the cache
@@ -33,27 +39,24 @@ export interface ResolvedFleetTotalsOptions {
   readonly closeWithinMs: number
 }
 
-const known: ReadonlySet<string> = new Set([
+const known: readonly string[] = [
   'cache',
   'connection',
   'name',
   'flushEvery',
   'closeWithin',
-] satisfies (keyof FleetTotalsOptions)[])
+] satisfies (keyof FleetTotalsOptions)[]
 
 /** @throws TypeError or RangeError naming option, rule and received value */
 export function resolveFleetOptions(options: FleetTotalsOptions): ResolvedFleetTotalsOptions {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`options: must be an object, received ${describeValue(options)}`)
-  }
-  for (const option of Object.keys(options)) {
-    if (!known.has(option)) {
-      throw new TypeError(`${option}: is no option of createFleetTotals (${[...known].join(', ')})`)
-    }
-  }
-  const { cache, connection } = options
+  requireOptions(options, 'createFleetTotals', known)
+  const { cache } = options
   if (typeof cache?.counts !== 'function' || typeof cache.source?.name !== 'string') {
     throw new TypeError(`cache: must have source and counts(), received ${describeValue(cache)}`)
+  }
+  const { connection = cache.connection } = options
+  if (connection === undefined) {
+    throw new TypeError('connection: must be given for a cache without one, received undefined')
   }
   const flushEveryMs = toMilliseconds(options.flushEvery ?? '1s', 'flushEvery')
   if (flushEveryMs < 100 || flushEveryMs > 3_600_000) {

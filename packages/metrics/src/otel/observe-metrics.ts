@@ -8,6 +8,7 @@ import {
 import { families } from '../families/families.ts'
 import type { Family } from '../families/family.ts'
 import type { Metrics } from '../metrics.ts'
+import { requireOptions } from '../require-options.ts'
 
 /** Options of `observeMetrics`. */
 export interface ObserveOptions {
@@ -32,6 +33,7 @@ export interface ObserveOptions {
  * ```
  */
 export function observeMetrics(metrics: Metrics, options: ObserveOptions = {}): () => void {
+  requireOptions(options, 'observeMetrics', ['meter'])
   const meter = options.meter ?? api.getMeter('@corral/metrics')
   if (meter === createNoopMeter()) return () => {}
 

@@ -188,6 +188,19 @@ describe('traceOperations', () => {
     expect(exporter.getFinishedSpans().map(({ name }) => name)).toEqual(['cache.get', 'cache.set'])
   })
 
+  it('refuses options that it does not know, also when no SDK is installed', () => {
+    expect(() => traceOperations({ call: true } as never)).toThrow(
+      /^call: is no option of traceOperations \(cache, .*\), received true$/,
+    )
+    expect(() => traceOperations(null as never)).toThrow(/^options: must be an object, .* null$/)
+    const { ...metrics } = createMetrics({ cache: countingCache('shop:v1') })
+    expect(() => observeMetrics(metrics, { metre: 1 } as never)).toThrow(
+      /^metre: is no option of observeMetrics \(meter\), received 1$/,
+    )
+    metrics.close()
+    expect(heard()).toEqual([])
+  })
+
   it('listens to nothing when no SDK is installed', () => {
     const stop = traceOperations({ calls: true })
     expect(heard()).toEqual([])

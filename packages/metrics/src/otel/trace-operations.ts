@@ -7,6 +7,7 @@ import {
 } from '@opentelemetry/api'
 import { type Clock, type SourceId, systemClock } from '@corral/connection'
 import { isOf, listen, type Tagged } from '../listen/listen.ts'
+import { requireOptions } from '../require-options.ts'
 
 /** Options of `traceOperations`. */
 export interface TraceOptions {
@@ -22,6 +23,14 @@ export interface TraceOptions {
   readonly clock?: Clock
 }
 
+const known: readonly string[] = [
+  'cache',
+  'locks',
+  'calls',
+  'tracer',
+  'clock',
+] satisfies (keyof TraceOptions)[]
+
 type Timed = Tagged & { readonly duration: number }
 type Ended = Timed & { readonly outcome: string }
 type OfLock = Tagged & { readonly kind: string }
@@ -34,8 +43,10 @@ type OfLock = Tagged & { readonly kind: string }
  * Start the SDK before; without one nothing is listened to.
  *
  * @returns ends it
+ * @throws TypeError naming the option, its rule and what was received
  */
 export function traceOperations(options: TraceOptions = {}): () => void {
+  requireOptions(options, 'traceOperations', known)
   const tracer = options.tracer ?? installedTracer()
   if (tracer === undefined) return () => {}
   const { clock = systemClock, cache, locks, calls = false } = options
