@@ -33,8 +33,8 @@ export function createChangeCounts(): ChangeCounts {
       counts[place] = (counts[place] as number) + 1
     },
     noteAll() {
-      // Above every count, so that no sum of before comes again.
-      total += 2 ** 32
+      // By one, as a count grows: sums only grow, and stay exact whole numbers.
+      total++
     },
   }
 }
