@@ -153,7 +153,7 @@ export function resolveAuthOptions(options: AuthCacheOptions): ResolvedAuthOptio
     near: resolveNear(near),
     staleMs: bounded(options.staleWhileRevalidate ?? 0, 'staleWhileRevalidate'),
     revocationMs: positive(options.revocationTtl ?? '30d', 'revocationTtl'),
-    skewMs: toShortMilliseconds(options.clockSkew ?? '250ms', 'clockSkew'),
+    skewMs: short(options.clockSkew ?? '250ms', 'clockSkew'),
     maxTokenBytes: wholeIn(options.maxTokenBytes ?? 8_192, 'maxTokenBytes', 16, 1_048_576),
     jwt: oneOf(jwt, 'jwt', ['auto', 'always', 'never']),
     maxVerifications: wholeIn(options.maxVerifications ?? 64, 'maxVerifications', 1, 100_000),
@@ -217,8 +217,14 @@ function positive(value: Duration, option: string): number {
   throw new RangeError(`${option}: must be more than 0, received ${describeValue(value)}`)
 }
 
-function positiveShort(value: Duration, option: string): number {
+function short(value: Duration, option: string): number {
   const ms = toShortMilliseconds(value, option)
+  if (ms <= 60_000) return ms
+  throw new RangeError(`${option}: must be at most 60 s, received ${describeValue(value)}`)
+}
+
+function positiveShort(value: Duration, option: string): number {
+  const ms = short(value, option)
   if (ms > 0) return ms
   throw new RangeError(`${option}: must be more than 0, received ${describeValue(value)}`)
 }

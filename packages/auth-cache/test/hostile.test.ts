@@ -324,6 +324,9 @@ describe('options', () => {
     [{ dataTtl: '200y' }, /^dataTtl: must be at most 100 years/],
     [{ negativeTtl: '200y' }, /^negativeTtl: must be at most 100 years/],
     [{ staleWhileRevalidate: '200y' }, /^staleWhileRevalidate: must be at most 100 years/],
+    [{ verifyTimeout: '2m' }, /^verifyTimeout: must be at most 60 s, received "2m"$/],
+    [{ verifyTimeout: 0 }, /^verifyTimeout: must be more than 0/],
+    [{ clockSkew: '61s' }, /^clockSkew: must be at most 60 s, received "61s"$/],
   ])('%j are refused when made', (options, rule) => {
     expect(() => side(options)).toThrow(rule)
   })
