@@ -73,6 +73,17 @@ describe('readConfig', () => {
   })
 
   it.each([
+    ['TOKEN_TTL', '31d', '1s to 30d'],
+    ['TOKEN_TTL', '10ms', '1s to 30d'],
+    ['METRICS_LOG_EVERY', '500ms', '1s to 1d'],
+    ['METRICS_LOG_EVERY', '60d', '1s to 1d'],
+  ])('says in which range %s=%s is not', (name, value, range) => {
+    expect(problemsOf({ ...good, [name]: value })).toEqual([
+      `${name}: must be from ${range}, received "${value}"`,
+    ])
+  })
+
+  it.each([
     ['REDIS_URL', 'redis//user:s3cret-canary@host'],
     ['REDIS_URL', 'amqp://user:s3cret-canary@host'],
     ['API_KEY', 's3cret-canary'],

@@ -114,11 +114,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): S
     cacheBypass: read('CACHE_BYPASS', 'false', oneOf('true', 'false')) === 'true',
     sessionTtlMs: read('SESSION_TTL', '1d', duration),
     sessionAbsoluteTtlMs: read('SESSION_ABSOLUTE_TTL', '30d', duration),
-    tokenTtlMs: read('TOKEN_TTL', '30d', upTo(30 * 86_400_000, '30d')),
+    tokenTtlMs: read('TOKEN_TTL', '30d', durationIn('1s', '30d')),
     loginLimit: read('LOGIN_LIMIT', '10', integer(1, 100_000)),
     sessionLimit: read('SESSION_LIMIT', '120', integer(1, 1_000_000)),
     userLimit: read('USER_LIMIT', '600', integer(1, 1_000_000)),
-    metricsLogEveryMs: read('METRICS_LOG_EVERY', '1m', atLeast(1000, '1s')),
+    metricsLogEveryMs: read('METRICS_LOG_EVERY', '1m', durationIn('1s', '1d')),
     databaseUsers: read('DATABASE_USERS', '5000', integer(1, 100_000)),
     databaseLatencyMs: read('DATABASE_LATENCY', '30ms', shortDuration),
     databasePool: read('DATABASE_POOL', '20', integer(1, 1000)),
@@ -172,18 +172,15 @@ function duration(value: string, name: string): number {
   return milliseconds
 }
 
-function upTo(highestMs: number, name: string): (value: string, option: string) => number {
-  return (value, option) => {
-    const milliseconds = duration(value, option)
-    if (milliseconds > highestMs) throw new TypeError(`must be at most ${name}`)
-    return milliseconds
-  }
-}
-
-function atLeast(lowestMs: number, name: string): (value: string, option: string) => number {
-  return (value, option) => {
-    const milliseconds = duration(value, option)
-    if (milliseconds < lowestMs) throw new TypeError(`must be at least ${name}`)
+function durationIn(lowest: Duration, highest: Duration): (value: string, name: string) => number {
+  return (value, name) => {
+    const milliseconds = duration(value, name)
+    if (
+      milliseconds < toMilliseconds(lowest, name) ||
+      milliseconds > toMilliseconds(highest, name)
+    ) {
+      throw new TypeError(`must be from ${lowest} to ${highest}, received ${JSON.stringify(value)}`)
+    }
     return milliseconds
   }
 }
