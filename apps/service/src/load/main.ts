@@ -107,10 +107,10 @@ async function load(): Promise<boolean> {
     done < jobs.added.length && `${jobs.added.length - done} jobs lost`,
     ...heaps.map((heap, index) => !isFlat(heap) && `process ${index + 1} keeps memory`),
   ].filter((one) => one !== false)
-  for (const one of amiss) console.log(`FAILED: ${one}`)
   for (const { worker } of both) worker.process.kill('SIGTERM')
   const statuses = await Promise.all(both.map(({ exit }) => exit))
   if (statuses.some((status) => status !== 0)) amiss.push('a process did not end well')
+  for (const one of amiss) console.log(`FAILED: ${one}`)
   if (amiss.length === 0) console.log('All reads answered, all jobs done, no memory kept.')
   return amiss.length === 0
 }
