@@ -17,6 +17,7 @@ export {
   encodeEntry,
   entryIdentity,
   leaseText,
+  withValue,
   type DecodedEntry,
 } from './wire-entry.ts'
 export {

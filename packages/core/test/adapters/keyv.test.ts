@@ -77,6 +77,31 @@ describe('the near cache of the store', () => {
     await cache.close()
     await store.disconnect()
   })
+
+  it("keeps what Corral's cache wrote, until it ends or is invalidated", async () => {
+    const store = createKeyvStore({ connection, namespace: 'shop', near: { ttl: 60_000 } })
+    const cache = createCache({ connection, namespace: 'shop' })
+    await cache.set('a', 1, '1h')
+    const text = await raw('shop::a')
+    // Signals are on once a read is kept.
+    await vi.waitFor(async () => {
+      expect(await store.get('a')).toBe(text)
+      await using watch = await monitor(server)
+      expect(await store.get('a')).toBe(text)
+      expect((await watch.commands()).filter(({ name }) => name === 'MGET')).toEqual([])
+    })
+    await cache.clear()
+    await vi.waitFor(async () => expect(await store.get('a')).toBeUndefined())
+    await cache.set('a', 2, '1s')
+    await vi.waitFor(async () => expect(await store.get('a')).toContain('"value":2'))
+    // Redis does not remove it, so that nobody tells when it ends.
+    await server.command('PERSIST', 'shop::a')
+    await store.get('a')
+    const gone = async (): Promise<void> => expect(await store.get('a')).toBeUndefined()
+    await vi.waitFor(gone, { timeout: 5_000 })
+    await cache.close()
+    await store.disconnect()
+  })
 })
 
 describe("Keyv's own suite, the namespace left to Keyv", () => {

@@ -1,6 +1,6 @@
 import type { Connection, CorralError, Keyspace } from '@corral/connection'
 import { createNearTier, type NearTier } from '../../near/near-tier.ts'
-import { decodeEntry, type DecodedEntry } from '../../protocol/index.ts'
+import { decodeEntry, withValue, type DecodedEntry } from '../../protocol/index.ts'
 import { createStampBook, type StampBook } from '../../stamps/stamp-book.ts'
 import type { ResolvedKeyvNear } from './options.ts'
 
@@ -84,7 +84,7 @@ export function createEntryReader(
     const ticket = near?.ticket(redisKey)
     const readable = await judge(await connection.get(redisKey), redisKey)
     if (ticket !== undefined && readable?.entry !== undefined) {
-      near?.keep(ticket, { ...readable.entry, value: readable.text })
+      near?.keep(ticket, withValue(readable.entry, readable.text))
     }
     return readable?.text
   }
