@@ -1,5 +1,5 @@
 import { openConnection, type OwnedConnection } from '@corral/connection'
-import { monitor, startRedis, type TestRedis } from '@corral/testing'
+import { monitor, recordTrace, startRedis, type TestRedis } from '@corral/testing'
 import { createKeyv as createKeyvRedis } from '@keyv/redis'
 import { keyvIteratorTests, keyvTestSuite } from './keyv-suite.ts'
 import { Redis } from 'ioredis'
@@ -316,6 +316,25 @@ describe('the store', () => {
 
   it('refuses a namespace with a glob from Keyv', () => {
     expect(() => new Keyv({ store: storeOf('shop'), namespace: 'a*' })).toThrow('namespace')
+  })
+
+  it('tells listeners what failed, and from where', async () => {
+    using trace = recordTrace(['error'], 'corral:core:')
+    const store = storeOf('shop')
+    connection.isolate()
+    try {
+      expect(await store.get('a')).toBeUndefined()
+      expect(await store.set('a', '{"value":1}')).toBe(false)
+    } finally {
+      connection.reset()
+    }
+    const told = trace.of('error') as { source: unknown }[]
+    const of = { source: { kind: 'cache', name: 'shop' }, namespace: 'shop' }
+    expect(told).toEqual([
+      { ...of, operation: 'get', code: 'REDIS_UNAVAILABLE', reason: 'isolated' },
+      { ...of, operation: 'set', code: 'REDIS_UNAVAILABLE', reason: 'isolated' },
+    ])
+    expect(told[1]?.source).toBe(told[0]?.source)
   })
 
   it('treats fractions, negative and endless times as what they mean', async () => {

@@ -1,4 +1,4 @@
-import type { Connection, CorralError, Keyspace } from '@corral/connection'
+import type { Connection, CorralError, Keyspace, SourceId } from '@corral/connection'
 import { createNearTier, type NearTier } from '../../near/near-tier.ts'
 import { decodeEntry, withValue, type DecodedEntry } from '../../protocol/index.ts'
 import { createStampBook, type StampBook } from '../../stamps/stamp-book.ts'
@@ -6,6 +6,8 @@ import type { ResolvedKeyvNear } from './options.ts'
 
 /** The reading half of a Keyv store, in one namespace. */
 export interface EntryReader {
+  /** Who it is in traces. */
+  readonly source: SourceId
   readonly keyspace: Keyspace
   /** What Keyv is to be given for a key; undefined where Corral's cache would miss. */
   get(redisKey: string): Promise<string | undefined>
@@ -113,6 +115,7 @@ export function createEntryReader(
   }
 
   return {
+    source: { kind: 'cache', name: namespace },
     keyspace,
     get,
     getMany,

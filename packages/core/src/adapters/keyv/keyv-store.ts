@@ -109,8 +109,9 @@ export function createKeyvStore(options: KeyvStoreOptions): KeyvStore {
   function absorb(operation: Operation, error: unknown): void {
     if (!isCorralError(error)) throw error
     if (errors.hasSubscribers) {
-      const namespace = current?.keyspace.namespace ?? ''
-      errors.publish({ namespace, operation, code: error.code, reason: error.reason })
+      const { source } = reading()
+      const { code, reason } = error
+      errors.publish({ source, namespace: source.name, operation, code, reason })
     }
     if (!settings.degrade) throw error
     for (const listener of listeners) {
