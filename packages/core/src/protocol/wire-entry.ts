@@ -69,6 +69,7 @@ export function leaseText(token: string, at: number): string {
   return `{"lease":"${token}","at":${at}}`
 }
 
+/** To be copied by {@link withValue} alone: an object made by spreading may lack all but the value. */
 export interface DecodedEntry {
   readonly kind: 'entry'
   readonly value: unknown
@@ -135,8 +136,7 @@ function digitsAt(text: string, from: number): number {
 }
 
 /**
- * An entry whose times are read when somebody asks for them: few readers do. To be copied by
- * {@link withValue}, as spreading loses what is read so.
+ * An entry whose times are read when somebody asks for them: few readers do.
  */
 class PlainEntry implements DecodedEntry {
   readonly value: unknown
