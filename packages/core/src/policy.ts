@@ -251,9 +251,9 @@ export function noOption(
   known: readonly string[],
   value: unknown,
 ): TypeError {
-  return new TypeError(
-    `${name}: is no option of ${of} (${known.join(', ')}), received ${describeValue(value)}`,
-  )
+  // Nobody knows what it was meant for: text may be a URL with a password.
+  const received = typeof value === 'string' ? 'text' : describeValue(value)
+  return new TypeError(`${name}: is no option of ${of} (${known.join(', ')}), received ${received}`)
 }
 
 /**
