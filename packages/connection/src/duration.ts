@@ -8,8 +8,11 @@ export type Duration = number | StringValue
 
 /** Shows what was received without dumping a large or secret value into a message. */
 export function describeValue(value: unknown): string {
-  if (typeof value === 'string')
+  if (typeof value === 'string') {
+    // Who mixes arguments up may have given the URL of a Redis, with its password.
+    if (/^\s*[a-z][a-z0-9+.-]*:\/\//i.test(value)) return 'a URL'
     return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
+  }
   if (typeof value === 'bigint') return `${value}n`
   if (typeof value === 'function') return 'a function'
   if (value === null || typeof value !== 'object') return String(value)

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import type { Duration } from './duration.ts'
 import { resolveOptions } from './options.ts'
 
 it.each([
@@ -40,3 +41,11 @@ it('prints no source text of a function that it was given', () => {
   const breaker: unknown = () => 'secret'
   expect(() => resolveOptions({ deadline: breaker as number })).toThrow(/received a function$/)
 })
+
+it.each(['redis://user:secret@host:6379', ' REDISS://:secret@host'])(
+  'prints nothing of a URL that it was given: %s',
+  (url) => {
+    const deadline = url as Duration
+    expect(() => resolveOptions({ deadline })).toThrow(/^deadline: [^:]*received a URL$/)
+  },
+)
