@@ -102,7 +102,7 @@ export interface Connection {
   ): Promise<unknown>
   /**
    * Runs an {@link EachScript} for one key; calls of one tick with the same script share one
-   * EVALSHA (up to 100, per slot in a cluster). Resolves with that key's element of the reply.
+   * EVALSHA (up to 32, per slot in a cluster). Resolves with that key's element of the reply.
    */
   scriptEach(
     script: EachScript,

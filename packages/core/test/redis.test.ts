@@ -141,7 +141,8 @@ describe('on a real Redis', () => {
         expires?: number
       }
       const end = Number(await server.command('PEXPIRETIME', `shop:v1::k${index}`))
-      expect(end).toBe(expires ?? -1)
+      // TIME and the clock that PX goes by are read one after the other.
+      expect(Math.abs(end - (expires ?? -1))).toBeLessThanOrEqual(1)
       const seconds = await cache.ttl(`k${index}`)
       expect(seconds === Infinity ? 'forever' : Math.ceil((seconds ?? 0) / 10) * 10).toBe(ttl)
     }
@@ -150,7 +151,7 @@ describe('on a real Redis', () => {
   it('sends the calls of one tick together', async () => {
     await settled()
     await using watch = await monitor(server)
-    const keys = Array.from({ length: 100 }, (_, index) => `user:${index}`)
+    const keys = Array.from({ length: 30 }, (_, index) => `user:${index}`)
     await Promise.all(keys.map((key) => cache.set(key, 1)))
     await Promise.all(keys.map((key) => cache.get(key)))
     await Promise.all(keys.map((key) => cache.delete(key)))

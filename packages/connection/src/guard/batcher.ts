@@ -46,7 +46,7 @@ export interface Batcher {
 /** @param oneKeyPerGet true in a cluster, where MGET may not cross slots */
 export function createBatcher(link: Link, oneKeyPerGet: boolean): Batcher {
   const gets = createGetBatches(link, oneKeyPerGet, schedule)
-  const writes = createWriteBatches(link, schedule)
+  const writes = createWriteBatches(link, schedule, sendWrites)
   let reads: Flight[] = []
   let scheduled = false
 
@@ -67,6 +67,12 @@ export function createBatcher(link: Link, oneKeyPerGet: boolean): Batcher {
       reads = []
     }
     gets.flush(flights)
+    link.submit(flights)
+  }
+
+  function sendWrites(): void {
+    const flights: Flight[] = []
+    writes.flush(flights)
     link.submit(flights)
   }
 

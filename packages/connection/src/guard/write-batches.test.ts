@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { defineEachScript, type EachScript } from '../script.ts'
 import { createFlight, type Flight, type ScriptPayload } from './flight.ts'
 import type { Link } from './link.ts'
-import { createWriteBatches, MOST_KEYS_PER_SCRIPT } from './write-batches.ts'
+import { createWriteBatches, FULL_BATCH } from './write-batches.ts'
 
 const store = defineEachScript({ name: 'store', argsPerKey: 1, lua: 'return {}' })
 const drop = defineEachScript({ name: 'drop', argsPerKey: 1, lua: 'return {}' })
@@ -24,7 +24,9 @@ interface Call {
 
 /** Gathers the calls of one tick; each carries its own number as its argument. */
 function gather(calls: readonly Call[]): Flight[] {
-  const writes = createWriteBatches(link, () => undefined)
+  const flights: Flight[] = []
+  const flush = (): void => writes.flush(flights)
+  const writes = createWriteBatches(link, () => undefined, flush)
   calls.forEach(({ script, key, slot, durationMs, alone }, number) => {
     if (alone) {
       const payload = { script, keys: [key], args: [number] }
@@ -39,8 +41,7 @@ function gather(calls: readonly Call[]): Flight[] {
       )
     } else void writes.each(script, key, slot, [number], durationMs)
   })
-  const flights: Flight[] = []
-  writes.flush(flights)
+  flush()
   return flights
 }
 
@@ -76,17 +77,14 @@ describe('createWriteBatches', () => {
     )
   })
 
-  test('a script is shared by calls of one slot, up to its most keys', () => {
-    const calls = Array.from({ length: 250 }, (_, i): Call => {
+  test('a script is shared by calls of one slot, and leaves with all before it once it is full', () => {
+    const calls = Array.from({ length: 2 * FULL_BATCH + 5 }, (_, i): Call => {
       return { script: store, key: `k${i}`, slot: 7, durationMs: 200, alone: false }
     })
-    expect(gather(calls).map((flight) => flight.calls)).toEqual([
-      MOST_KEYS_PER_SCRIPT,
-      MOST_KEYS_PER_SCRIPT,
-      50,
-    ])
-    const spread = calls.map((each, i) => ({ ...each, slot: i % 5 }))
-    expect(gather(spread).map((flight) => flight.calls)).toEqual([50, 50, 50, 50, 50])
+    expect(gather(calls).map((flight) => flight.calls)).toEqual([FULL_BATCH, FULL_BATCH, 5])
+    const [first, ...others] = calls
+    const spread = [{ ...(first as Call), slot: 1 }, ...others]
+    expect(gather(spread).map((flight) => flight.calls)).toEqual([1, FULL_BATCH, FULL_BATCH, 4])
   })
 
   test('two kinds of writes in turns leave as two scripts where no key forbids it', () => {
@@ -113,7 +111,11 @@ describe('createWriteBatches', () => {
 
   test('an answer of its own reaches each caller; an empty one leaves all with undefined', async () => {
     const oom = Object.assign(new Error('OOM command not allowed'), { name: 'ReplyError' })
-    const writes = createWriteBatches(link, () => undefined)
+    const writes = createWriteBatches(
+      link,
+      () => undefined,
+      () => undefined,
+    )
     const [first, second] = [
       writes.each(store, 'a', 0, [1], 200),
       writes.each(store, 'b', 0, [2], 200),

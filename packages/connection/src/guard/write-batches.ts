@@ -5,8 +5,13 @@ import type { Flight } from './flight.ts'
 import type { Link } from './link.ts'
 import { errorWord, judgeReply } from './reply-errors.ts'
 
-/** Most keys in one shared script: under 0.2 ms of the server's time. */
+/** Most keys in one script: under 0.2 ms of the server's time. */
 export const MOST_KEYS_PER_SCRIPT = 100
+/**
+ * A script that so many calls share leaves at once, and the server works on it while the next one is
+ * made. Measured: 64 callers who waited for the last of a tick were answered half as fast.
+ */
+export const FULL_BATCH = 32
 
 interface EachBatch {
   readonly script: EachScript
@@ -41,8 +46,15 @@ export interface WriteBatches {
   flush(flights: Flight[]): void
 }
 
-/** @param schedule called when there is something to flush */
-export function createWriteBatches(link: Link, schedule: () => void): WriteBatches {
+/**
+ * @param schedule called when there is something to flush
+ * @param full called when it should be flushed now
+ */
+export function createWriteBatches(
+  link: Link,
+  schedule: () => void,
+  full: () => void,
+): WriteBatches {
   let writes: (EachBatch | Flight)[] = []
   /** The lane of the last write; mostly the only one. */
   let lane: Lane | undefined
@@ -82,7 +94,7 @@ export function createWriteBatches(link: Link, schedule: () => void): WriteBatch
       while (at >= first && !takes(batches[at]!, script, durationMs))
       if (at < first) at = -1
     }
-    if (at < 0 || batches[at]!.keys.length >= MOST_KEYS_PER_SCRIPT) {
+    if (at < 0) {
       const batch: EachBatch = { script, durationMs, keys: [], args: [], resolves: [], rejects: [] }
       at = batches.push(batch) - 1
       writes.push(batch)
@@ -102,6 +114,7 @@ export function createWriteBatches(link: Link, schedule: () => void): WriteBatch
         for (const arg of args) batch.args.push(arg)
         batch.resolves.push(resolve)
         batch.rejects.push(reject)
+        if (batch.keys.length >= FULL_BATCH) full()
       })
     },
     alone(flight) {
