@@ -35,7 +35,6 @@ export interface MirrorListener {
 
 /** Between two reads while nobody tells about changes. */
 const POLL_MS = 5_000
-const LONGEST_TIMER_MS = 2 ** 31 - 1
 /** After a read that failed. */
 const RETRY_MS = 500
 
@@ -183,13 +182,10 @@ export function createFlagMirror(
       await new Promise<void>((resolve) => {
         waiting.add(resolve)
         if (mostMs === undefined) return
-        late = clock.setTimer(
-          () => {
-            waiting.delete(resolve)
-            resolve()
-          },
-          Math.min(mostMs, LONGEST_TIMER_MS),
-        )
+        late = clock.setTimer(() => {
+          waiting.delete(resolve)
+          resolve()
+        }, mostMs)
       })
       if (late !== undefined) clock.clearTimer(late)
       return read
