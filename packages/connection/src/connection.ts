@@ -40,6 +40,13 @@ export interface ReadCommand {
   readonly encoding?: 'utf8' | 'buffer'
 }
 
+/** Who asks for a value by call-back: told exactly once, in one of the two ways, a refusal at once. */
+export interface Asker {
+  /** What stands at the key; to be read at once, as the bytes are a part of what the socket brought. */
+  onBytes(bytes: Buffer | null): void
+  onError(error: CorralError): void
+}
+
 /**
  * A Redis connection that can be used beside BullMQ: every call is bounded by its deadline, nothing
  * enters the client's offline queue, a write that was reported failed has no effect later.
@@ -76,15 +83,10 @@ export interface Connection {
   /** The string at `key`, or `null`; calls of one tick share one MGET. Another type reads as `null`. */
   get(key: string, options?: CallOptions): Promise<string | null>
   /**
-   * As {@link get}, told by call-back, exactly once, a refusal at once: for layers that make a
-   * promise of their own and would otherwise pay for two.
+   * As {@link getBuffer}, told by call-back: for layers that make a promise of their own and would
+   * otherwise pay for two.
    */
-  ask(
-    key: string,
-    onText: (text: string | null) => void,
-    onError: (error: CorralError) => void,
-    options?: CallOptions,
-  ): void
+  ask(key: string, asker: Asker, options?: CallOptions): void
   /** As {@link get}, but raw bytes. */
   getBuffer(key: string, options?: CallOptions): Promise<Buffer | null>
   /** Many keys, in order; chunked, and in a cluster sent to each node at once. */
@@ -102,7 +104,7 @@ export interface Connection {
   ): Promise<unknown>
   /**
    * Runs an {@link EachScript} for one key; calls of one tick with the same script share one
-   * EVALSHA (up to 32, per slot in a cluster). Resolves with that key's element of the reply.
+   * EVALSHA (up to 100, per slot in a cluster). Resolves with that key's element of the reply.
    */
   scriptEach(
     script: EachScript,

@@ -184,11 +184,16 @@ export function createConnection(lease: Lease): Connection {
     },
     serverNow: (key) => known(key)?.link.serverNow(),
     get: (key, call) => get(key, 'utf8', call) as Promise<string | null>,
-    ask(key, onText, onError, call) {
+    ask(key, asker, call) {
       requireKey(key)
       const server = known(key)
-      if (server === undefined) get(key, 'utf8', call).then(onText as never, onError)
-      else server.batcher.ask(key, 'utf8', durationOf(call), onText as never, onError)
+      if (server !== undefined) server.batcher.ask(key, durationOf(call), asker)
+      else {
+        get(key, 'buffer', call).then(
+          (bytes) => asker.onBytes(bytes as Buffer | null),
+          (error: unknown) => asker.onError(error as CorralError),
+        )
+      }
     },
     getBuffer: (key, call) => get(key, 'buffer', call) as Promise<Buffer | null>,
     getMany: (keys, call) => getMany(keys, 'utf8', call) as Promise<(string | null)[]>,

@@ -1,6 +1,7 @@
 export { type Clock, systemClock, type TimerHandle } from './clock.ts'
 export type {
   Argument,
+  Asker,
   BreakerOptions,
   BulkOptions,
   CallOptions,

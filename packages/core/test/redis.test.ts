@@ -151,7 +151,7 @@ describe('on a real Redis', () => {
   it('sends the calls of one tick together', async () => {
     await settled()
     await using watch = await monitor(server)
-    const keys = Array.from({ length: 30 }, (_, index) => `user:${index}`)
+    const keys = Array.from({ length: 100 }, (_, index) => `user:${index}`)
     await Promise.all(keys.map((key) => cache.set(key, 1)))
     await Promise.all(keys.map((key) => cache.get(key)))
     await Promise.all(keys.map((key) => cache.delete(key)))

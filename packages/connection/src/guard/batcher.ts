@@ -61,7 +61,7 @@ export function createBatcher(link: Link, oneKeyPerGet: boolean): Batcher {
   function flush(): void {
     scheduled = false
     const flights: Flight[] = []
-    writes.flush(flights)
+    writes.flush(flights, true)
     if (reads.length > 0) {
       for (const flight of reads) flights.push(flight)
       reads = []
@@ -72,7 +72,7 @@ export function createBatcher(link: Link, oneKeyPerGet: boolean): Batcher {
 
   function sendWrites(): void {
     const flights: Flight[] = []
-    writes.flush(flights)
+    writes.flush(flights, false)
     link.submit(flights)
   }
 

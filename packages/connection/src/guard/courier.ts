@@ -1,5 +1,5 @@
 import type { IoredisClient, IoredisCommand } from '../client/ioredis-like.ts'
-import { commandClassOf } from '../client/ioredis-like.ts'
+import { alreadyFlat, commandClassOf } from '../client/ioredis-like.ts'
 import { commandOf, type Flight } from './flight.ts'
 import { errorWord } from './reply-errors.ts'
 
@@ -39,7 +39,7 @@ export function createCourier(deps: CourierDeps): Courier {
 
   function dispatch(flight: Flight, whole: boolean, redirected: boolean): void {
     const [name, args] = commandOf(flight, deps.deadlineOf(flight), whole)
-    const command = new Command(name, args, {
+    const command = new Command(name, alreadyFlat(args), {
       replyEncoding: flight.encoding === 'utf8' ? 'utf8' : null,
     })
     flight.command = command

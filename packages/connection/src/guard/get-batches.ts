@@ -1,6 +1,7 @@
+import type { Asker } from '../connection.ts'
 import type { CorralError } from '../errors.ts'
-import { throwLater } from '../throw-later.ts'
 import type { Flight } from './flight.ts'
+import { handOut } from './hand-out.ts'
 import type { Link } from './link.ts'
 
 /** Most keys in one MGET: under 0.2 ms of the server's time. */
@@ -10,28 +11,20 @@ const MOST_REPLY_BYTES = 256 * 1024
 
 export type Encoding = 'utf8' | 'buffer'
 
-/** The callers of one command. */
+/** The callers of one command, which brings bytes: what each makes of them is its own affair. */
 interface GetBatch {
   readonly durationMs: number
-  readonly encoding: Encoding
   /** How many keys it takes. */
   readonly room: number
   readonly keys: string[]
-  readonly resolves: ((value: unknown) => void)[]
-  readonly rejects: ((error: CorralError) => void)[]
+  readonly askers: Asker[]
 }
 
 /** The GETs of one tick, as few MGETs as their sizes allow. */
 export interface GetBatches {
   get(key: string, encoding: Encoding, durationMs: number): Promise<unknown>
   /** As `get`, told by call-back; a refusal is told at once. */
-  ask(
-    key: string,
-    encoding: Encoding,
-    durationMs: number,
-    onValue: (value: unknown) => void,
-    onError: (error: CorralError) => void,
-  ): void
+  ask(key: string, durationMs: number, asker: Asker): void
   /** How many keys may share one command now. */
   chunkSize(): number
   /** The flight of one chunk. */
@@ -57,16 +50,16 @@ export function createGetBatches(
   let batches: GetBatch[] = []
   let meanReplyBytes = 200
 
-  function openBatch(encoding: Encoding, durationMs: number): GetBatch {
+  function openBatch(durationMs: number): GetBatch {
     // Of several of one kind only the newest can have room; in a cluster none ever has.
     for (let i = oneKeyPerGet ? -1 : batches.length - 1; i >= 0; i--) {
       const open = batches[i]!
-      if (open.durationMs !== durationMs || open.encoding !== encoding) continue
+      if (open.durationMs !== durationMs) continue
       if (open.keys.length < open.room) return open
       break
     }
     const room = chunkSize()
-    const batch: GetBatch = { durationMs, encoding, room, keys: [], resolves: [], rejects: [] }
+    const batch: GetBatch = { durationMs, room, keys: [], askers: [] }
     batches.push(batch)
     schedule()
     return batch
@@ -105,46 +98,31 @@ export function createGetBatches(
     })
 
   function flightOf(batch: GetBatch): Flight {
-    const { keys, resolves, rejects } = batch
+    const { keys, durationMs, askers } = batch
     return flight(
       keys,
-      batch,
-      (values) => {
-        for (let i = 0; i < resolves.length; i++) {
-          try {
-            resolves[i]!(values[i])
-          } catch (error) {
-            throwLater(error)
-          }
-        }
-      },
-      (error) => {
-        for (const reject of rejects) {
-          try {
-            reject(error)
-          } catch (thrown) {
-            throwLater(thrown)
-          }
-        }
-      },
+      { encoding: 'buffer', durationMs },
+      (values) => handOut(askers.length, (at) => askers[at]?.onBytes(values[at] as Buffer | null)),
+      (error) => handOut(askers.length, (at) => askers[at]?.onError(error)),
     )
   }
 
-  const ask: GetBatches['ask'] = (key, encoding, durationMs, onValue, onError) => {
+  const ask: GetBatches['ask'] = (key, durationMs, asker) => {
     const refused = link.refusal('read')
     if (refused !== undefined) {
-      onError(refused)
+      asker.onError(refused)
       return
     }
-    const { keys, resolves, rejects } = openBatch(encoding, durationMs)
+    const { keys, askers } = openBatch(durationMs)
     keys.push(key)
-    resolves.push(onValue)
-    rejects.push(onError)
+    askers.push(asker)
   }
 
   return {
     get: (key, encoding, durationMs) =>
-      new Promise((resolve, reject) => ask(key, encoding, durationMs, resolve, reject)),
+      new Promise((resolve, reject) => {
+        ask(key, durationMs, new Waiting(encoding, resolve, reject))
+      }),
     ask,
     chunkSize,
     flight,
@@ -153,5 +131,26 @@ export function createGetBatches(
       for (const batch of batches) flights.push(flightOf(batch))
       batches = []
     },
+  }
+}
+
+/** Who waits by a promise. */
+class Waiting implements Asker {
+  readonly #encoding: Encoding
+  readonly #resolve: (value: string | Buffer | null) => void
+  readonly onError: (error: CorralError) => void
+
+  constructor(
+    encoding: Encoding,
+    resolve: (value: string | Buffer | null) => void,
+    reject: (error: CorralError) => void,
+  ) {
+    this.#encoding = encoding
+    this.#resolve = resolve
+    this.onError = reject
+  }
+
+  onBytes(bytes: Buffer | null): void {
+    this.#resolve(this.#encoding === 'utf8' && bytes !== null ? bytes.toString() : bytes)
   }
 }

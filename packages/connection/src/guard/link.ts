@@ -41,6 +41,8 @@ export interface Link {
   readonly usable: boolean
   /** The server's clock now, in epoch milliseconds; undefined while it is not known. */
   serverNow(): number | undefined
+  /** Commands that are under way. */
+  readonly pending: number
   readonly reconnects: number
   isolate(on: boolean): void
   resetBreakers(): void
@@ -236,6 +238,9 @@ export function createLink(deps: LinkDeps): Link {
       return toldUsable
     },
     serverNow: () => (pulse.known ? pulse.at(clock.now()) / 1000 : undefined),
+    get pending() {
+      return traffic.pending
+    },
     get reconnects() {
       return Math.max(0, readies - 1)
     },

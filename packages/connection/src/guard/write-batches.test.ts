@@ -3,16 +3,27 @@ import { describe, expect, test } from 'vitest'
 import { defineEachScript, type EachScript } from '../script.ts'
 import { createFlight, type Flight, type ScriptPayload } from './flight.ts'
 import type { Link } from './link.ts'
-import { createWriteBatches, FULL_BATCH } from './write-batches.ts'
+import {
+  createWriteBatches,
+  EARLY_BATCH,
+  MOST_KEYS_PER_SCRIPT,
+  STREAM_TICKS,
+  type WriteBatches,
+} from './write-batches.ts'
 
 const store = defineEachScript({ name: 'store', argsPerKey: 1, lua: 'return {}' })
 const drop = defineEachScript({ name: 'drop', argsPerKey: 1, lua: 'return {}' })
 
 /** As much of a link as gathering writes needs. */
-const link = {
-  refusal: () => undefined,
-  flight: (source) => createFlight(source, () => undefined),
-} as Pick<Link, 'refusal' | 'flight'> as Link
+const link = linkWith(0)
+
+function linkWith(pending: number): Link {
+  return {
+    refusal: () => undefined,
+    flight: (source) => createFlight(source, () => undefined),
+    pending,
+  } as Pick<Link, 'refusal' | 'flight' | 'pending'> as Link
+}
 
 interface Call {
   readonly script: EachScript
@@ -22,11 +33,29 @@ interface Call {
   readonly alone: boolean
 }
 
-/** Gathers the calls of one tick; each carries its own number as its argument. */
+/** The calls of one tick; each carries its own number as its argument. */
 function gather(calls: readonly Call[]): Flight[] {
-  const flights: Flight[] = []
-  const flush = (): void => writes.flush(flights)
-  const writes = createWriteBatches(link, () => undefined, flush)
+  return ticks(link).gather(calls)
+}
+
+function ticks(over: Link): { gather(calls: readonly Call[]): Flight[] } {
+  let flights: Flight[] = []
+  const writes = createWriteBatches(
+    over,
+    () => undefined,
+    () => writes.flush(flights, false),
+  )
+  return {
+    gather(calls) {
+      flights = []
+      ask(writes, calls)
+      writes.flush(flights, true)
+      return flights
+    },
+  }
+}
+
+function ask(writes: WriteBatches, calls: readonly Call[]): void {
   calls.forEach(({ script, key, slot, durationMs, alone }, number) => {
     if (alone) {
       const payload = { script, keys: [key], args: [number] }
@@ -41,8 +70,12 @@ function gather(calls: readonly Call[]): Flight[] {
       )
     } else void writes.each(script, key, slot, [number], durationMs)
   })
-  flush()
-  return flights
+}
+
+function stores(count: number): Call[] {
+  return Array.from({ length: count }, (_, i) => {
+    return { script: store, key: `k${i}`, slot: 7, durationMs: 200, alone: false }
+  })
 }
 
 /** The numbers of the calls about one key, in the order in which Redis would see them. */
@@ -78,13 +111,29 @@ describe('createWriteBatches', () => {
   })
 
   test('a script is shared by calls of one slot, and leaves with all before it once it is full', () => {
-    const calls = Array.from({ length: 2 * FULL_BATCH + 5 }, (_, i): Call => {
-      return { script: store, key: `k${i}`, slot: 7, durationMs: 200, alone: false }
-    })
-    expect(gather(calls).map((flight) => flight.calls)).toEqual([FULL_BATCH, FULL_BATCH, 5])
+    const full = MOST_KEYS_PER_SCRIPT
+    const calls = stores(2 * full + 5)
+    expect(gather(calls).map((flight) => flight.calls)).toEqual([full, full, 5])
     const [first, ...others] = calls
     const spread = [{ ...(first as Call), slot: 1 }, ...others]
-    expect(gather(spread).map((flight) => flight.calls)).toEqual([1, FULL_BATCH, FULL_BATCH, 4])
+    expect(gather(spread).map((flight) => flight.calls)).toEqual([1, full, full, 4])
+  })
+
+  test('in a stream of writes a script leaves early while nothing is under way', () => {
+    const sizes = (flights: readonly Flight[]): number[] => flights.map(({ calls }) => calls)
+    const idle = ticks(linkWith(0))
+    for (let tick = 0; tick < STREAM_TICKS; tick++) {
+      expect(sizes(idle.gather(stores(64)))).toEqual([64])
+    }
+    expect(sizes(idle.gather(stores(64)))).toEqual([EARLY_BATCH, 64 - EARLY_BATCH])
+    // A tick with few ends it.
+    expect(sizes(idle.gather(stores(1)))).toEqual([1])
+    expect(sizes(idle.gather(stores(64)))).toEqual([64])
+
+    const busy = ticks(linkWith(1))
+    for (let tick = 0; tick <= STREAM_TICKS; tick++) {
+      expect(sizes(busy.gather(stores(64)))).toEqual([64])
+    }
   })
 
   test('two kinds of writes in turns leave as two scripts where no key forbids it', () => {
@@ -121,14 +170,14 @@ describe('createWriteBatches', () => {
       writes.each(store, 'b', 0, [2], 200),
     ]
     const flights: Flight[] = []
-    writes.flush(flights)
+    writes.flush(flights, true)
     flights[0]?.succeed(['x', oom])
     await expect(first).resolves.toBe('x')
     await expect(second).rejects.toMatchObject({ code: 'REDIS_FULL' })
 
     const third = writes.each(store, 'a', 0, [1], 200)
     const later: Flight[] = []
-    writes.flush(later)
+    writes.flush(later, true)
     later[0]?.succeed([])
     await expect(third).resolves.toBeUndefined()
   })

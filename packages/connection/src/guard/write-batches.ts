@@ -8,10 +8,14 @@ import { errorWord, judgeReply } from './reply-errors.ts'
 /** Most keys in one script: under 0.2 ms of the server's time. */
 export const MOST_KEYS_PER_SCRIPT = 100
 /**
- * A script that so many calls share leaves at once, and the server works on it while the next one is
- * made. Measured: 64 callers who waited for the last of a tick were answered half as fast.
+ * In a stream of writes, while nothing is under way, a script that so many calls share leaves at once:
+ * the server works on it while the next one is made. Measured: 64 callers who waited for the last of
+ * a tick were answered half as fast.
  */
-export const FULL_BATCH = 32
+export const EARLY_BATCH = 32
+/** After so many ticks with many writes each they are a stream; a burst leaves as one script. */
+export const STREAM_TICKS = 8
+const STREAM_CALLS = EARLY_BATCH / 2
 
 interface EachBatch {
   readonly script: EachScript
@@ -42,8 +46,8 @@ export interface WriteBatches {
   ): Promise<unknown>
   /** A write that stands by itself: nothing asked for later joins a batch before it. */
   alone(flight: Flight): void
-  /** Adds what was gathered to the flights of this tick. */
-  flush(flights: Flight[]): void
+  /** Adds what was gathered to the flights of this tick, which is over unless a script was full. */
+  flush(flights: Flight[], tickEnds: boolean): void
 }
 
 /**
@@ -59,6 +63,8 @@ export function createWriteBatches(
   /** The lane of the last write; mostly the only one. */
   let lane: Lane | undefined
   let lanes: Map<number, Lane> | undefined
+  let callsOfTick = 0
+  let ticksWithMany = 0
 
   function laneOf(slot: number): Lane {
     if (lane?.slot === slot) return lane
@@ -104,6 +110,11 @@ export function createWriteBatches(
     return batches[at]!
   }
 
+  function isFull({ keys }: EachBatch): boolean {
+    if (keys.length >= MOST_KEYS_PER_SCRIPT) return true
+    return keys.length === EARLY_BATCH && ticksWithMany >= STREAM_TICKS && link.pending === 0
+  }
+
   return {
     each(script, key, slot, args, durationMs) {
       const refused = link.refusal(script.memory)
@@ -114,7 +125,8 @@ export function createWriteBatches(
         for (const arg of args) batch.args.push(arg)
         batch.resolves.push(resolve)
         batch.rejects.push(reject)
-        if (batch.keys.length >= FULL_BATCH) full()
+        callsOfTick++
+        if (isFull(batch)) full()
       })
     },
     alone(flight) {
@@ -122,7 +134,11 @@ export function createWriteBatches(
       closeBatches()
       schedule()
     },
-    flush(flights) {
+    flush(flights, tickEnds) {
+      if (tickEnds) {
+        ticksWithMany = callsOfTick >= STREAM_CALLS ? ticksWithMany + 1 : 0
+        callsOfTick = 0
+      }
       if (writes.length === 0) return
       for (const write of writes) flights.push('resolves' in write ? flightOf(link, write) : write)
       writes = []

@@ -46,12 +46,12 @@ describe.each(drivers)('$name', (driver) => {
     await using connection = shareConnection(client, QUIET)
     await connection.set('a', 'here')
     const uncaught = await uncaughtIn(async () => {
-      connection.ask('a', fault('ask'), ignore)
+      connection.ask('a', { onBytes: fault('ask'), onError: ignore })
       const others = [connection.get('a'), connection.get('a')]
       expect(await Promise.all(others)).toEqual(['here', 'here'])
 
       await redis.pause()
-      connection.ask('a', ignore, fault('ask'))
+      connection.ask('a', { onBytes: ignore, onError: fault('ask') })
       const refused = await Promise.allSettled([connection.get('a'), connection.getMany(['a'])])
       expect(refused.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
       await redis.resume()

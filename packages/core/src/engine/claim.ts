@@ -1,7 +1,8 @@
 import { isCorralError, type CorralError } from '@corral/connection'
 import { leaseToken } from '../protocol/lease-token.ts'
 import { refreshLeaseKey } from '../protocol/protocol-keys.ts'
-import { entryIdentity, type DecodedEntry } from '../protocol/wire-entry.ts'
+import type { DecodedEntry } from '../protocol/entry-format.ts'
+import { entryIdentity } from '../protocol/wire-entry.ts'
 import { traceChannel, type CoreEvents } from '../trace.ts'
 import { giveBackUnheard, holdLease } from './held-lease.ts'
 import type { HeldLease } from './lease.ts'
@@ -127,9 +128,9 @@ function wasSent({ reason }: CorralError): boolean {
   return reason === 'deadline' || reason === 'connection-lost'
 }
 
-function placeOf({ entry, missed, text }: Found): Place {
-  if (text === null || missed === 'lease') return empty
-  const identity = entryIdentity(text)
+function placeOf({ entry, missed, stored }: Found): Place {
+  if (stored === null || missed === 'lease') return empty
+  const identity = entryIdentity(stored)
   return entry === undefined
     ? { beside: undefined, dead: identity }
     : { beside: identity, dead: '' }

@@ -1,6 +1,7 @@
 import { describeValue, isCorralError } from '@corral/connection'
 import type { Ttl } from '../entry/ttl.ts'
 import { leaseTimeout } from '../errors.ts'
+import { textOf } from '../protocol/entry-format.ts'
 import type { GetOrSetOptions, Policy, ResolveCall } from '../policy.ts'
 import { traceChannel } from '../trace.ts'
 import { isUntouchable, type MakeClaim } from './claim.ts'
@@ -82,7 +83,7 @@ export function createObtain(
         const early = fresh && policy.beta > 0 && refreshing.wantsEarly(policy, redisKey, entry)
         if (fresh || isWithin(entry.freshUntil, redisKey, policy.swrMs)) {
           if (early || !fresh) refreshing.behind(key, redisKey, job.load, policy, found, early)
-          tally.hit(key, !fresh, started, found.text?.length ?? 0)
+          tally.hit(key, !fresh, started, found.stored?.length ?? 0)
           return entry.value
         }
         if (isWithin(entry.freshUntil, redisKey, policy.sieMs)) flight.stale = entry
@@ -102,14 +103,15 @@ export function createObtain(
 
   async function bring(job: Job, found: Found): Promise<unknown> {
     const { key, redisKey, policy, flight } = job
-    const { entry, missed } = found
+    const { entry, missed, stored } = found
     if (missed === 'unavailable' || missed === 'journalled') return loading.withoutRedis(job)
     if (isUntouchable(found) || !watermark.mayStore)
       return loading.run(job, undefined, entry?.value)
     let claimed
     try {
       // A load that began earlier may know less than this one is to.
-      if (policy.forceFresh && missed === 'lease') await tier.remove(redisKey, found.text ?? '')
+      if (policy.forceFresh && missed === 'lease' && stored !== null)
+        await tier.remove(redisKey, textOf(stored))
       claimed = await claim(job, found, !policy.forceFresh)
     } catch (error) {
       failures.note('lease', error)

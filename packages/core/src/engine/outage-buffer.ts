@@ -48,7 +48,7 @@ export function createOutageBuffer(
     },
     drop(redisKey) {
       changes.note(redisKey)
-      kept.delete(redisKey)
+      if (kept.size > 0) kept.delete(redisKey)
     },
     clear() {
       changes.noteAll()

@@ -1,6 +1,9 @@
+import type { Asker, CorralError } from '@corral/connection'
 import { isFresh, lifeMs, readEntry, type MissReason } from '../entry/read-entry.ts'
 import type { NearEntry, Ticket } from '../near/near-tier.ts'
-import { entryIdentity, withValue, type DecodedEntry } from '../protocol/wire-entry.ts'
+import type { DecodedEntry, Stored } from '../protocol/entry-format.ts'
+import { keyHash, keyHashBehind } from '../protocol/key-hash.ts'
+import { entryIdentity, withValue } from '../protocol/wire-entry.ts'
 import { requireArray } from '../require-array.ts'
 import { checkSchema, type StandardSchema } from '../schema/standard-schema.ts'
 import type { OnPartialFailure } from '../tiers/tier.ts'
@@ -13,7 +16,7 @@ export interface Found {
   readonly fresh: boolean
   /** Why there is no entry. */
   readonly missed: MissReason
-  readonly text: string | null
+  readonly stored: Stored | null
 }
 
 /** Told for which keys Redis could not answer. */
@@ -33,7 +36,7 @@ export interface Reads {
   /** Judges what a script found at a key. */
   readonly judge: (
     redisKey: string,
-    text: string | null,
+    stored: Stored | null,
     schema: StandardSchema | undefined,
   ) => Found | Promise<Found>
   /** Seconds left; `Infinity` without an end, `undefined` when absent. */
@@ -43,17 +46,23 @@ export interface Reads {
 export function createReads(parts: Parts): Reads {
   const { keyspace, tier, codec, stamps, near, journal, tally, failures, inBackground } = parts
   const { now } = tier
+  const hashBehind = keyHashBehind(keyspace.prefix)
+
+  /** From the caller's own key, which is shorter; where encoding changed it, entries take a closer look. */
+  function hashOf(key: string, redisKey: string): number {
+    return keyspace.sanitize === 'encode' ? hashBehind(key) : keyHash(redisKey)
+  }
 
   /** The namespace's stamps come along in the same tick while they are not known. */
-  async function fetchWithBase(redisKey: string): Promise<string | null> {
-    const [text] = await Promise.all([tier.get(redisKey), stamps.learnBase()])
-    return text
+  async function fetchWithBase(redisKey: string): Promise<Stored | null> {
+    const [stored] = await Promise.all([tier.get(redisKey), stamps.learnBase()])
+    return stored
   }
 
   /** Garbage is taken away, if it is still what was read. */
-  function missed(redisKey: string, text: string | null, reason: MissReason): MissReason {
-    if (reason === 'garbage' && text !== null) {
-      const removed = tier.remove(redisKey, entryIdentity(text))
+  function missed(redisKey: string, stored: Stored | null, reason: MissReason): MissReason {
+    if (reason === 'garbage' && stored !== null) {
+      const removed = tier.remove(redisKey, entryIdentity(stored))
       inBackground(removed.catch((error: unknown) => failures.note('delete', error)))
     }
     return reason
@@ -98,37 +107,61 @@ export function createReads(parts: Parts): Reads {
 
   /** The path that everybody takes: one promise, resolved by the reply itself. */
   function getRemote(key: string, redisKey: string): Promise<unknown> {
+    if (tier.ask === undefined || !stamps.baseKnown || !journal.idle) {
+      return getSlowly(key, redisKey)
+    }
     const { ask } = tier
-    if (ask === undefined || !stamps.baseKnown || !journal.idle) return getSlowly(key, redisKey)
-    const started = tally.start()
-    const ticket = near?.ticket(redisKey, key)
     return new Promise((resolve, reject) => {
-      ask(
-        redisKey,
-        (text) => {
-          try {
-            const judged = judge(redisKey, text, undefined, ticket)
-            resolve(
-              isPromise(judged)
-                ? judged.then(
-                    (found) => told(key, found, started),
-                    (error: unknown) => unanswered(key, error, started),
-                  )
-                : told(key, judged, started),
-            )
-          } catch (error) {
-            reject(error)
-          }
-        },
-        (error) => {
-          try {
-            resolve(unanswered(key, error, started))
-          } catch (thrown) {
-            reject(thrown)
-          }
-        },
-      )
+      ask(redisKey, new Getting(key, redisKey, resolve, reject))
     })
+  }
+
+  /** A `get` that waits for Redis: fields of one object instead of call-backs made for each. */
+  class Getting implements Asker {
+    readonly key: string
+    readonly redisKey: string
+    readonly started = tally.start()
+    readonly ticket: Ticket | undefined
+    readonly resolve: (value: unknown) => void
+    readonly reject: (error: unknown) => void
+
+    constructor(
+      key: string,
+      redisKey: string,
+      resolve: (value: unknown) => void,
+      reject: (error: unknown) => void,
+    ) {
+      this.key = key
+      this.redisKey = redisKey
+      this.ticket = near?.ticket(redisKey, key)
+      this.resolve = resolve
+      this.reject = reject
+    }
+
+    onBytes(bytes: Buffer | null): void {
+      const { key, redisKey, started } = this
+      try {
+        const judged = judge(redisKey, bytes, undefined, this.ticket, hashOf(key, redisKey))
+        this.resolve(
+          isPromise(judged)
+            ? judged.then(
+                (found) => told(key, found, started),
+                (error: unknown) => unanswered(key, error, started),
+              )
+            : told(key, judged, started),
+        )
+      } catch (error) {
+        this.reject(error)
+      }
+    }
+
+    onError(error: CorralError): void {
+      try {
+        this.resolve(unanswered(this.key, error, this.started))
+      } catch (thrown) {
+        this.reject(thrown)
+      }
+    }
   }
 
   function unanswered(key: string, error: unknown, started: number): unknown {
@@ -144,46 +177,47 @@ export function createReads(parts: Parts): Reads {
 
   /** What a caller gets who takes nothing stale. */
   function told(key: string, found: Found, started: number): unknown {
-    const { entry, fresh, missed: reason, text } = found
+    const { entry, fresh, missed: reason, stored } = found
     if (entry === undefined || !fresh) {
       tally.miss(key, entry === undefined ? reason : 'expired', started)
       return undefined
     }
-    tally.hit(key, false, started, text?.length ?? 0)
+    tally.hit(key, false, started, stored?.length ?? 0)
     return entry.value
   }
 
   /** Nearly always at once: stamps are known and schemas are rare. */
   function judge(
     redisKey: string,
-    text: string | null,
+    stored: Stored | null,
     schema: StandardSchema | undefined,
     ticket?: Ticket,
+    hash?: number,
   ): Found | Promise<Found> {
-    const entry = readEntry(text, redisKey, now, codec)
-    if (typeof entry === 'string') return notFound(missed(redisKey, text, entry), text)
+    const entry = readEntry(stored, redisKey, now, codec, hash)
+    if (typeof entry === 'string') return notFound(missed(redisKey, stored, entry), stored)
     // Whoever stamps its tags here may never have written one that lives so long.
     if (entry.tags.length > 0) stamps.noteTtl(lifeMs(entry))
     const verdict = stamps.verdict(entry)
     if (verdict === 'unknown' || schema !== undefined) {
-      return judgeSlowly(redisKey, entry, text, schema, ticket)
+      return judgeSlowly(redisKey, entry, stored, schema, ticket)
     }
-    if (verdict === 'dead') return notFound('invalidated', text)
+    if (verdict === 'dead') return notFound('invalidated', stored)
     const fresh = isFresh(entry, redisKey, now)
-    return { entry: keep(ticket, entry), fresh, missed: 'absent', text }
+    return { entry: keep(ticket, entry), fresh, missed: 'absent', stored }
   }
 
   async function judgeSlowly(
     redisKey: string,
     entry: DecodedEntry,
-    text: string | null,
+    stored: Stored | null,
     schema: StandardSchema | undefined,
     ticket: Ticket | undefined,
   ): Promise<Found> {
     if (stamps.verdict(entry) === 'unknown') await stamps.learn(entry.tags)
-    if (stamps.verdict(entry) !== 'alive') return notFound('invalidated', text)
+    if (stamps.verdict(entry) !== 'alive') return notFound('invalidated', stored)
     const fresh = isFresh(entry, redisKey, now)
-    return checked(keep(ticket, entry), fresh, text, schema)
+    return checked(keep(ticket, entry), fresh, stored, schema)
   }
 
   async function find(
@@ -194,8 +228,8 @@ export function createReads(parts: Parts): Reads {
     if (journal.bypasses(redisKey, key)) return journalled
     const ticket = near?.ticket(redisKey, key)
     try {
-      const text = stamps.baseKnown ? await tier.get(redisKey) : await fetchWithBase(redisKey)
-      const judged = judge(redisKey, text, schema, ticket)
+      const stored = stamps.baseKnown ? await tier.get(redisKey) : await fetchWithBase(redisKey)
+      const judged = judge(redisKey, stored, schema, ticket, hashOf(key, redisKey))
       return isPromise(judged) ? await judged : judged
     } catch (error) {
       failures.absorb('get', error)
@@ -248,10 +282,12 @@ export function createReads(parts: Parts): Reads {
             for (const redisKey of which) unanswered.add(redisKey)
           }
         : undefined
-      const [texts] = await Promise.all([tier.getMany(wanted, onPart), stamps.learnBase()])
-      const judged = texts.map((text, index) =>
-        judge(wanted[index] as string, text, undefined, tickets?.[index]),
-      )
+      const [answers] = await Promise.all([tier.getMany(wanted, onPart), stamps.learnBase()])
+      const judged = answers.map((stored, index) => {
+        const redisKey = wanted[index] as string
+        const hash = hashOf(keys[places[index] as number] as string, redisKey)
+        return judge(redisKey, stored, undefined, tickets?.[index], hash)
+      })
       // What stamps of tags are missing was asked for in this one tick, and so in one MGET.
       found = judged.some(isPromise)
         ? await Promise.all(judged.map(async (one) => one))
@@ -276,11 +312,11 @@ export function createReads(parts: Parts): Reads {
     if (journal.bypasses(redisKey, key)) return undefined
     try {
       // What stands there may be no entry, and then has no time to live that means anything.
-      const [text, remaining] = await Promise.all([
+      const [stored, remaining] = await Promise.all([
         fetchWithBase(redisKey),
         tier.remaining(redisKey),
       ])
-      const { entry } = await judge(redisKey, text, undefined)
+      const { entry } = await judge(redisKey, stored, undefined)
       if (remaining === undefined || entry === undefined) return undefined
       const { expires, freshUntil } = entry
       const stale = expires === undefined || freshUntil === undefined ? 0 : expires - freshUntil
@@ -307,19 +343,19 @@ function isPromise(found: Found | Promise<Found>): found is Promise<Found> {
 const journalled = notFound('journalled', null)
 const unavailable = notFound('unavailable', null)
 
-function notFound(missed: MissReason, text: string | null): Found {
-  return { entry: undefined, fresh: false, missed, text }
+function notFound(missed: MissReason, stored: Stored | null): Found {
+  return { entry: undefined, fresh: false, missed, stored }
 }
 
 /** What the schema makes of a stored value is what the caller gets; what it refuses is loaded anew. */
 async function checked(
   entry: DecodedEntry,
   fresh: boolean,
-  text: string | null,
+  stored: Stored | null,
   schema: StandardSchema | undefined,
 ): Promise<Found> {
-  if (schema === undefined) return { entry, fresh, missed: 'absent', text }
+  if (schema === undefined) return { entry, fresh, missed: 'absent', stored }
   const result = await checkSchema(schema, entry.value)
-  if (result.issues !== undefined) return notFound('schema', text)
-  return { entry: withValue(entry, result.value), fresh, missed: 'absent', text }
+  if (result.issues !== undefined) return notFound('schema', stored)
+  return { entry: withValue(entry, result.value), fresh, missed: 'absent', stored }
 }

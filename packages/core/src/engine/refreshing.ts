@@ -1,6 +1,6 @@
 import { isCorralError } from '@corral/connection'
 import { refreshesEarly } from '../entry/early-refresh.ts'
-import type { DecodedEntry } from '../protocol/wire-entry.ts'
+import type { DecodedEntry } from '../protocol/entry-format.ts'
 import type { MakeClaim } from './claim.ts'
 import { backOffMs } from './held-lease.ts'
 import type { Load } from './load.ts'

@@ -1,5 +1,5 @@
 import type { HeldLease } from './lease.ts'
-import type { DecodedEntry } from '../protocol/wire-entry.ts'
+import type { DecodedEntry } from '../protocol/entry-format.ts'
 
 /** One call under way for a key, shared by all who ask for it meanwhile. */
 export interface Flight {
@@ -77,13 +77,16 @@ export function createSingleFlight(): SingleFlight {
     end: remove,
 
     supersede(key) {
-      const flight = flights.get(key)
+      // Most writes meet no load: a look into an empty table would first take the key's hash.
+      const flight = flights.size === 0 ? undefined : flights.get(key)
       if (flight === undefined) return
       flight.superseded = true
       flights.delete(key)
     },
 
-    detach: (key) => void flights.delete(key),
+    detach(key) {
+      if (flights.size > 0) flights.delete(key)
+    },
 
     detachAll: () => flights.clear(),
 

@@ -1,4 +1,5 @@
-import { decodeEntry, withValue, type DecodedEntry } from '../protocol/wire-entry.ts'
+import type { DecodedEntry, Stored } from '../protocol/entry-format.ts'
+import { decodeEntry, withValue } from '../protocol/wire-entry.ts'
 import type { Codec } from '../serializers/codec.ts'
 
 /** Why nothing could be served of what Redis was asked for. */
@@ -28,15 +29,20 @@ export type MissReason =
   /** The call wanted a new value whatever is there. */
   | 'forced'
 
-/** The entry that stands in `text`, or why it counts as a miss. Never throws. */
+/**
+ * The entry that stands in what was read, or why it counts as a miss. Never throws.
+ *
+ * @param hash that of the key, where it is known already
+ */
 export function readEntry(
-  text: string | null,
+  stored: Stored | null,
   redisKey: string,
   now: (redisKey: string) => number,
   codec: Codec,
+  hash?: number,
 ): DecodedEntry | MissReason {
-  if (text === null) return 'absent'
-  const decoded = decodeEntry(text, redisKey)
+  if (stored === null) return 'absent'
+  const decoded = decodeEntry(stored, redisKey, hash)
   if (decoded.kind !== 'entry') return decoded.kind
   if (decoded.encoded !== undefined) {
     const value = codec.decode(decoded.encoded)

@@ -20,8 +20,11 @@ const PLACES = 4096
 export function createChangeCounts(): ChangeCounts {
   const counts = new Uint32Array(PLACES)
   let total = 0
+  /** Until somebody takes a mark there is nothing to compare with, and nothing to count. */
+  let marked = false
 
   function mark(redisKey: string): number {
+    marked = true
     return total + (counts[keyHash(redisKey) % PLACES] as number)
   }
 
@@ -29,6 +32,7 @@ export function createChangeCounts(): ChangeCounts {
     mark,
     changedSince: (redisKey, since) => mark(redisKey) !== since,
     note(redisKey) {
+      if (!marked) return
       const place = keyHash(redisKey) % PLACES
       counts[place] = (counts[place] as number) + 1
     },

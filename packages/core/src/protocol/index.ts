@@ -11,6 +11,7 @@ export { leaseToken } from './lease-token.ts'
 export { isDead, seenStamps, stampKills, type Stamps } from './liveness.ts'
 export { namespaceStampKey, refreshLeaseKey, tagStampKey } from './protocol-keys.ts'
 export { refreshArgs, refreshReply, refreshScript } from './refresh-script.ts'
+export type { DecodedEntry } from './entry-format.ts'
 export {
   composeEntry,
   decodeEntry,
@@ -18,7 +19,6 @@ export {
   entryIdentity,
   leaseText,
   withValue,
-  type DecodedEntry,
 } from './wire-entry.ts'
 export {
   deleteArgs,

@@ -6,14 +6,29 @@
 // An opening quote follows one of these; a hit inside a string is a harmless detour.
 const COLON_STRING = /[:[,]":/
 
-/** JSON text of a value, or undefined for what JSON cannot hold (undefined, functions, symbols). */
-export function stringifyValue(value: unknown): string | undefined {
-  if (Buffer.isBuffer(value)) return `":base64:${value.toString('base64')}"`
+export interface Json {
+  readonly text: string
+  /** False: JSON.parse alone gives the value back. */
+  readonly escaped: boolean
+}
+
+/** JSON of a value, or undefined for what JSON cannot hold (undefined, functions, symbols). */
+export function toJson(value: unknown): Json | undefined {
+  if (Buffer.isBuffer(value)) {
+    return { text: `":base64:${value.toString('base64')}"`, escaped: true }
+  }
   const text: string | undefined = JSON.stringify(value)
   if (text === undefined) return undefined
   // What toJSON makes of a Buffer holds the word; quotes before it would make the search ten times longer.
-  const plain = !text.startsWith('":') && !COLON_STRING.test(text) && !text.includes('Buffer"')
-  return plain ? text : JSON.stringify(value, escapeValue)
+  if (!text.startsWith('":') && !COLON_STRING.test(text) && !text.includes('Buffer"')) {
+    return { text, escaped: false }
+  }
+  return { text: JSON.stringify(value, escapeValue), escaped: true }
+}
+
+/** As {@link toJson}, its text alone. */
+export function stringifyValue(value: unknown): string | undefined {
+  return toJson(value)?.text
 }
 
 function escapeValue(this: Record<string, unknown>, key: string, value: unknown): unknown {
@@ -24,6 +39,11 @@ function escapeValue(this: Record<string, unknown>, key: string, value: unknown)
 }
 
 const OPENS_WITH_COLON = /[:[,]\s*":/
+
+/** Parses what is not escaped. Own `__proto__` keys are dropped. Throws on bad JSON. */
+export function parsePlain(text: string): unknown {
+  return text.includes('__proto__') ? parseJson(text) : JSON.parse(text)
+}
 
 /** Parses what `stringifyValue` or Keyv wrote. Own `__proto__` keys are dropped. Throws on bad JSON. */
 export function parseJson(text: string): unknown {

@@ -1,5 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { type DecodedEntry, type Stored, textOf } from './entry-format.ts'
+import { keyHash } from './key-hash.ts'
+import { plainEntry } from './plain-entry.ts'
 import {
   composeEntry,
   decodeEntry,
@@ -7,7 +10,6 @@ import {
   entryIdentity,
   leaseText,
   withValue,
-  type DecodedEntry,
 } from './wire-entry.ts'
 
 const KEY = 'shop:v1::user:1'
@@ -124,7 +126,7 @@ describe('what others wrote', () => {
     )
     fc.assert(
       fc.property(texts, (text) => {
-        expect(decodeEntry(text, KEY)).toHaveProperty('kind')
+        expect(decodeEntry(Buffer.from(text), KEY)).toEqual(decodeEntry(text, KEY))
       }),
       { numRuns: 5000 },
     )
@@ -152,14 +154,11 @@ describe('identity', () => {
   })
 })
 
-describe('the short way of reading', () => {
-  /** The same entry with a space behind its first brace, which only the long way reads. */
-  const spaced = (text: string): string => `{ ${text.slice(1)}`
-
-  /** All that there is to know of an entry, also what is only read when it is asked for. */
-  function allOf(text: string): DecodedEntry {
-    const decoded = decodeEntry(text, KEY)
-    if (decoded.kind !== 'entry') throw new Error(`${decoded.kind}: ${text}`)
+describe('reading the bytes of an entry', () => {
+  /** All that there is to know of an entry, also what a getter tells. */
+  function allOf(stored: Stored): DecodedEntry {
+    const decoded = decodeEntry(stored, KEY)
+    if (decoded.kind !== 'entry') throw new Error(`${decoded.kind}: ${textOf(stored)}`)
     return withValue(decoded, decoded.value)
   }
 
@@ -170,10 +169,10 @@ describe('the short way of reading', () => {
   )
   const moments = fc.oneof(fc.constant(AT), fc.integer({ min: 1, max: 2 ** 53 - 1 }))
 
-  test('gives what the long way gives, for any value', () => {
+  test('gives what its text gives, for any value', () => {
     fc.assert(
       fc.property(
-        fc.jsonValue(),
+        fc.oneof(fc.jsonValue(), fc.string(), fc.constantFrom(':x', [':base64:'], { a: ':' })),
         moments,
         expiries,
         fc.nat(10_000),
@@ -181,19 +180,36 @@ describe('the short way of reading', () => {
         (value, at, expires, staleMs, costMs) => {
           const tail = encodeEntry({ redisKey: KEY, value, staleMs, costMs })
           const text = composeEntry(tail as string, at, expires)
-          expect(allOf(text)).toStrictEqual(allOf(spaced(text)))
-          expect(decodeEntry(text, `${KEY}0`)).toEqual({ kind: 'mismatch' })
+          const bytes = Buffer.from(text)
+          expect(allOf(bytes)).toStrictEqual(allOf(text))
+          expect(allOf(bytes).value).toStrictEqual(JSON.parse(JSON.stringify(value)))
+          expect(entryIdentity(bytes)).toBe(entryIdentity(text))
+          expect(decodeEntry(bytes, `${KEY}0`)).toEqual({ kind: 'mismatch' })
+          expect(decodeEntry(bytes, KEY, keyHash(`${KEY}0`))).toEqual(decodeEntry(text, KEY))
         },
       ),
       { numRuns: 1_000 },
     )
   })
 
-  test('takes no torn text for an entry', () => {
+  test.each([
+    ['a value', { value: { a: 'ü', b: [1] } }, true],
+    ['a stale share and a cost', { value: 0, staleMs: 5, costMs: 7 }, true],
+    ['tags', { value: 1, tags: ['t'] }, false],
+    ['escapes', { value: { a: ':' } }, false],
+    ['stamps that were seen', { value: 1, seen: [AT] }, false],
+    ['a codec', { value: undefined, encoded: { codec: 'x', data: '' } }, false],
+  ])('takes the short way with %s: %j %s', (_, draft, short) => {
+    for (const expires of [EXPIRES, undefined]) {
+      expect(plainEntry(Buffer.from(entry(draft, expires)), keyHash(KEY)) !== undefined).toBe(short)
+    }
+  })
+
+  test('takes nothing torn for an entry', () => {
     const tail = encodeEntry({ redisKey: KEY, value: { list: [1, { deep: 'x}' }], n: 123 } })
-    const text = composeEntry(tail as string, AT, EXPIRES)
-    for (let length = 1; length < text.length; length++) {
-      expect(decodeEntry(text.slice(0, length), KEY).kind).toBe('garbage')
+    const bytes = Buffer.from(composeEntry(tail as string, AT, EXPIRES))
+    for (let length = 0; length < bytes.length; length++) {
+      expect(decodeEntry(bytes.subarray(0, length), KEY).kind).toBe('garbage')
     }
   })
 
@@ -204,7 +220,7 @@ describe('the short way of reading', () => {
       AT,
       EXPIRES,
     )
-    const decoded = decodeEntry(text, KEY)
+    const decoded = decodeEntry(Buffer.from(text), KEY)
     expect(decoded.kind === 'entry' && Object.keys(decoded.value as object)).toEqual(['a'])
   })
 })

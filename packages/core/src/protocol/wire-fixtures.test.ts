@@ -20,15 +20,17 @@ function fixtures(name: string): unknown {
 describe('wire format 1 is frozen', () => {
   test.each(fixtures('v1.json') as Fixture[])('$name', ({ key, draft, at, expires, text }) => {
     expect(composeEntry(encodeEntry({ redisKey: key, ...draft }) as string, at, expires)).toBe(text)
-    expect(decodeEntry(text, key)).toMatchObject({
-      kind: 'entry',
-      loadedAt: at,
-      expires,
-      value: draft.value,
-      tags: draft.tags ?? [],
-      seen: draft.seen ?? [],
-      encoded: draft.encoded,
-    })
+    for (const stored of [text, Buffer.from(text)]) {
+      expect(decodeEntry(stored, key)).toMatchObject({
+        kind: 'entry',
+        loadedAt: at,
+        expires,
+        value: draft.value,
+        tags: draft.tags ?? [],
+        seen: draft.seen ?? [],
+        encoded: draft.encoded,
+      })
+    }
   })
 
   test('lease', () => {

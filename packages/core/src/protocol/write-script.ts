@@ -6,11 +6,11 @@ import { LUA_FAILED, LUA_FULL, LUA_HOLDS, LUA_STAMPED, LUA_WRONG_TYPE, wireTtl }
  *
  * KEYS  1..n   the key of each operation (a key may come twice)
  * ARGV  per operation:
- *         'S' ttl tail           set: stores, whatever is there
- *         'F' id ttl at tail     fill: stores if the key still holds `id`
+ *         'S<ttl>' tail          set: stores, whatever is there
+ *         'F<ttl>' id at tail    fill: stores if the key still holds `id`
  *         'D'                    delete
  *         'R' id                 remove: deletes if the key still holds `id`
- *         'X' id ttl             extend: gives the key `ttl` if it still holds `id`
+ *         'X<ttl>' id            extend: gives the key `ttl` if it still holds `id`
  *              ttl in ms, 0 = forever; at in µs; tail from encodeEntry; id: see LUA_HOLDS
  * Returns nothing at all when every operation was done, since a hundred answers cost as much as a
  * third of the call; else per operation
@@ -47,17 +47,23 @@ end
 
 local results
 local at = 2
+local order, op, ttl
 for i = 1, #KEYS do
-  local key, op = KEYS[i], ARGV[at]
+  local key = KEYS[i]
+  -- Mostly the same for all: an argument less each, and nothing to take apart.
+  if ARGV[at] ~= order then
+    order = ARGV[at]
+    op, ttl = string.sub(order, 1, 1), string.sub(order, 2)
+  end
   local outcome
   if op == 'S' then
     if full then
       if leased(key) then redis.call('UNLINK', key) end
       outcome = ${LUA_FULL}
     else
-      outcome = store(key, stamped, ARGV[at + 1], ARGV[at + 2])
+      outcome = store(key, stamped, ttl, ARGV[at + 1])
     end
-    at = at + 3
+    at = at + 2
   elseif op == 'D' then
     local lease = leased(key)
     outcome = redis.call('UNLINK', key)
@@ -73,14 +79,14 @@ for i = 1, #KEYS do
     elseif op == 'R' then
       outcome = redis.call('UNLINK', key)
     elseif op == 'X' then
-      outcome = redis.call('PEXPIRE', key, ARGV[at + 2])
+      outcome = redis.call('PEXPIRE', key, ttl)
     elseif full then
       if leased(key) then redis.call('UNLINK', key) end
       outcome = ${LUA_FULL}
     else
-      outcome = store(key, ARGV[at + 3], ARGV[at + 2], ARGV[at + 4])
+      outcome = store(key, ARGV[at + 2], ttl, ARGV[at + 3])
     end
-    at = at + (op == 'F' and 5 or op == 'X' and 3 or 2)
+    at = at + (op == 'F' and 4 or 2)
   end
   if not results and outcome ~= 1 then
     results = {}
@@ -108,12 +114,12 @@ local full = false${body}`,
 
 /** `tail` from encodeEntry; `ttlMs` may be Infinity. */
 export function setArgs(ttlMs: number, tail: string): Argument[] {
-  return ['S', wireTtl(ttlMs), tail]
+  return [`S${wireTtl(ttlMs)}`, tail]
 }
 
 /** `identity`: leaseText of the lease taken, or entryIdentity of the entry that is refreshed; `at` from the lease. */
 export function fillArgs(identity: string, ttlMs: number, at: number, tail: string): Argument[] {
-  return ['F', identity, wireTtl(ttlMs), at, tail]
+  return [`F${wireTtl(ttlMs)}`, identity, at, tail]
 }
 
 export const deleteArgs: readonly Argument[] = ['D']
@@ -125,7 +131,7 @@ export function removeArgs(identity: string): Argument[] {
 
 /** Prolongs a lease. */
 export function extendArgs(identity: string, ttlMs: number): Argument[] {
-  return ['X', identity, wireTtl(ttlMs)]
+  return [`X${wireTtl(ttlMs)}`, identity]
 }
 
 /** Whether an operation was done; false: its condition did not hold, or there was nothing to delete. */

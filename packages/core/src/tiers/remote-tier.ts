@@ -45,9 +45,10 @@ export function createRemoteTier(connection: Connection): Tier {
       return connection.available
     },
     now: (redisKey) => connection.serverNow(redisKey) ?? clock.wallNow(),
-    get: (redisKey) => connection.get(redisKey),
-    ask: (redisKey, onText, onError) => connection.ask(redisKey, onText, onError),
-    getMany: (redisKeys, onPartialFailure) => connection.getMany(redisKeys, bulk(onPartialFailure)),
+    get: (redisKey) => connection.getBuffer(redisKey),
+    ask: (redisKey, asker) => connection.ask(redisKey, asker),
+    getMany: (redisKeys, onPartialFailure) =>
+      connection.getManyBuffer(redisKeys, bulk(onPartialFailure)),
     set: (redisKey, tail, ttlMs) =>
       fits(tail)
         ? connection.scriptEach(writeScript, redisKey, setArgs(ttlMs, tail))

@@ -1,7 +1,8 @@
-import type { Clock, ConnectionHealth, CorralError } from '@corral/connection'
+import type { Asker, Clock, ConnectionHealth, CorralError } from '@corral/connection'
 import type { IncrementReply, IncrementRequest } from '../protocol/increment-script.ts'
 import type { LeaseReply } from '../protocol/lease-script.ts'
 import type { RefreshReply } from '../protocol/refresh-script.ts'
+import type { Stored } from '../protocol/entry-format.ts'
 
 /** Told of a part of a bulk call that failed, and of what keys where that is known. Left out: the whole call rejects. */
 export type OnPartialFailure = (error: CorralError, redisKeys?: readonly string[]) => void
@@ -36,17 +37,13 @@ export interface Tier {
   readonly available: boolean
   /** The clock by which an entry ends, in epoch milliseconds; our own while the server's is not known. */
   readonly now: (redisKey: string) => number
-  readonly get: (redisKey: string) => Promise<string | null>
+  readonly get: (redisKey: string) => Promise<Stored | null>
   /** As `get`, told by call-back, where that saves a promise. */
-  readonly ask?: (
-    redisKey: string,
-    onText: (text: string | null) => void,
-    onError: (error: CorralError) => void,
-  ) => void
+  readonly ask?: (redisKey: string, asker: Asker) => void
   readonly getMany: (
     redisKeys: readonly string[],
     onPartialFailure?: OnPartialFailure,
-  ) => Promise<(string | null)[]>
+  ) => Promise<(Stored | null)[]>
   /** Stores, whatever stands there. */
   readonly set: (redisKey: string, tail: string, ttlMs: number) => Promise<unknown>
   /** Whether each was stored. */

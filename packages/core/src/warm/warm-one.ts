@@ -1,6 +1,7 @@
 import { CorralError, type Keyspace } from '@corral/connection'
 import type { Load } from '../engine/load.ts'
 import type { Ttl } from '../entry/ttl.ts'
+import type { Stored } from '../protocol/entry-format.ts'
 import { decodeEntry } from '../protocol/wire-entry.ts'
 import type { WarmOne } from './warm.ts'
 
@@ -9,7 +10,7 @@ export interface WarmDeps {
   readonly keyspace: Keyspace
   readonly tier: {
     readonly available: boolean
-    get(redisKey: string): Promise<string | null>
+    get(redisKey: string): Promise<Stored | null>
   }
   /** Whether there is room for cache values. */
   readonly mayStore: () => boolean
@@ -49,8 +50,8 @@ export function createWarmOne({ keyspace, tier, mayStore, getOrSet }: WarmDeps):
     if (run.outcome !== 'loaded') return run.outcome
 
     // `getOrSet` hands the value out whether or not Redis took it; warming is about nothing else.
-    const text = await tier.get(redisKey)
-    if (text !== null && decodeEntry(text, redisKey).kind === 'entry') return 'stored'
+    const stored = await tier.get(redisKey)
+    if (stored !== null && decodeEntry(stored, redisKey).kind === 'entry') return 'stored'
     throw notStored('REDIS_UNAVAILABLE', key, 'Redis did not take it')
   }
 }

@@ -405,7 +405,7 @@ describe('the store', () => {
     await store.set('warm', '{"value":1}')
     await store.delete('warm')
     await using watch = await monitor(server)
-    const keys = Array.from({ length: 30 }, (_, index) => `k${index}`)
+    const keys = Array.from({ length: 90 }, (_, index) => `k${index}`)
     await store.setMany(keys.map((key) => ({ key, value: '{"value":1}', ttl: 60_000 })))
     await store.getMany(keys)
     await Promise.all(keys.map((key) => store.get(key)))
