@@ -94,7 +94,7 @@ describe.each(['remote', 'memory'] as const)('a list where %s looks for an entry
     const beside = { key, identity }
     const filled = store(tier, { redisKey: 'n::k', identity: entry, ...more, at: 7, beside })
     expect(await told(filled)).toBe(true)
-    expect(await tier.get('n::k')).toContain('"at":7,')
+    expect(String(await tier.get('n::k'))).toContain('"at":7,')
     expect(await left()).toEqual(['a'])
   })
 })

@@ -34,7 +34,7 @@ export const plantedLua: readonly (readonly [guard: Guard, plant: Plant])[] = [
   ['dead-is-known', replacing('lease', 'take = string.sub(text, 1, #dead) == dead', 'take = true')],
   ['refresh-compares', replacing('write', 'return head == id', 'return head == id or #head > 0')],
   ['deadline', replacing('write', 'if now > tonumber(ARGV[1])', 'if false')],
-  ['loaded-at-lease', replacing('write', 'store(key, ARGV[at + 3]', 'store(key, stamped')],
+  ['loaded-at-lease', replacing('write', 'store(key, ARGV[at + 2]', 'store(key, stamped')],
   [
     'sweep-compares',
     replacing('sweep', 'dead = stamp > seen and stamp >= at - skew', 'dead = true'),
@@ -44,7 +44,7 @@ export const plantedLua: readonly (readonly [guard: Guard, plant: Plant])[] = [
     replacing(
       'write',
       "outcome = redis.error_reply('WRONGTYPE another type stands at the key')\n",
-      'outcome = store(key, ARGV[at + 3], ARGV[at + 2], ARGV[at + 4])\n',
+      'outcome = store(key, ARGV[at + 2], ttl, ARGV[at + 3])\n',
     ),
   ],
   [
