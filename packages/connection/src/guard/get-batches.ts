@@ -1,7 +1,7 @@
 import type { Asker } from '../connection.ts'
 import type { CorralError } from '../errors.ts'
 import type { Flight } from './flight.ts'
-import { handOut } from './hand-out.ts'
+import { createHandOut } from './hand-out.ts'
 import type { Link } from './link.ts'
 
 /** Most keys in one MGET: under 0.2 ms of the server's time. */
@@ -47,6 +47,7 @@ export function createGetBatches(
   oneKeyPerGet: boolean,
   schedule: () => void,
 ): GetBatches {
+  const handOut = createHandOut()
   let batches: GetBatch[] = []
   let meanReplyBytes = 200
 
@@ -102,8 +103,8 @@ export function createGetBatches(
     return flight(
       keys,
       { encoding: 'buffer', durationMs },
-      (values) => handOut(askers.length, (at) => askers[at]?.onBytes(values[at] as Buffer | null)),
-      (error) => handOut(askers.length, (at) => askers[at]?.onError(error)),
+      (values) => handOut.tell(askers.length, (at) => askers[at]?.onBytes(values[at] as Buffer | null)),
+      (error) => handOut.tell(askers.length, (at) => askers[at]?.onError(error)),
     )
   }
 
@@ -116,6 +117,7 @@ export function createGetBatches(
     const { keys, askers } = openBatch(durationMs)
     keys.push(key)
     askers.push(asker)
+    handOut.asked()
   }
 
   return {
