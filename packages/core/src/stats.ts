@@ -41,6 +41,7 @@ export interface CacheStats {
 
 /** Counts of one cache; plain fields, as they are touched by every call. */
 export interface Counters {
+  /** Without the near ones. */
   hits: number
   nearHits: number
   misses: number
@@ -81,10 +82,12 @@ export async function readStats(
   nearEntries: number,
 ): Promise<CacheStats> {
   const usage = await tier.usage().catch(() => undefined)
-  const reads = counters.hits + counters.misses
+  const hits = counters.hits + counters.nearHits
+  const reads = hits + counters.misses
   return {
     ...counters,
-    hitRate: reads === 0 ? 0 : counters.hits / reads,
+    hits,
+    hitRate: reads === 0 ? 0 : hits / reads,
     keys: usage?.keys,
     memory: usage?.memory,
     nearEntries,

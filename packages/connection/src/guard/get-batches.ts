@@ -103,7 +103,8 @@ export function createGetBatches(
     return flight(
       keys,
       { encoding: 'buffer', durationMs },
-      (values) => handOut.tell(askers.length, (at) => askers[at]?.onBytes(values[at] as Buffer | null)),
+      (values) =>
+        handOut.tell(askers.length, (at) => askers[at]?.onBytes(values[at] as Buffer | null)),
       (error) => handOut.tell(askers.length, (at) => askers[at]?.onError(error)),
     )
   }

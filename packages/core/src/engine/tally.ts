@@ -105,7 +105,6 @@ export function createTally(
     },
     startNear: () => (counters.nearHits < sampleAt ? UNHEARD : startSample()),
     nearHit(key, stale, started) {
-      counters.hits++
       counters.nearHits++
       if (stale) counters.staleServed++
       if (started !== UNHEARD) tellSample(key, started)

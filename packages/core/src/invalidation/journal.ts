@@ -67,6 +67,11 @@ export function createJournal(deps: JournalDeps): Journal {
   let failures = 0
   let closed = false
 
+  /** Kept beside what it tells of, as every near hit asks. */
+  function noteIdle(): void {
+    journal.idle = keys.size === 0 && namespace === undefined && patterns.size === 0
+  }
+
   function size(): number {
     return keys.size + tags.size + patterns.size + (namespace === undefined ? 0 : 1)
   }
@@ -88,6 +93,7 @@ export function createJournal(deps: JournalDeps): Journal {
 
   function addNamespace(deep: boolean): void {
     namespace = { deep: deep || namespace?.deep === true, since: ++moments }
+    noteIdle()
     book.holdNamespace(namespace.deep)
     retryLater()
   }
@@ -150,6 +156,7 @@ export function createJournal(deps: JournalDeps): Journal {
 
   function finish(done: boolean): boolean {
     replaying = undefined
+    noteIdle()
     if (done) {
       failures = 0
       deps.onReplayed?.()
@@ -181,13 +188,11 @@ export function createJournal(deps: JournalDeps): Journal {
     void replay()
   })
 
-  return {
+  const journal = {
     get size() {
       return size()
     },
-    get idle() {
-      return keys.size === 0 && namespace === undefined && patterns.size === 0
-    },
+    idle: true as boolean,
     bypasses(redisKey) {
       if (namespace !== undefined) return true
       if (keys.size > 0 && keys.has(redisKey)) return true
@@ -198,6 +203,7 @@ export function createJournal(deps: JournalDeps): Journal {
     addKey(redisKey) {
       if (covered()) return
       keys.set(redisKey, ++moments)
+      noteIdle()
       if (keys.size > most) overflow()
       retryLater()
     },
@@ -213,12 +219,15 @@ export function createJournal(deps: JournalDeps): Journal {
       const pattern = compilePattern(keyspace, text)
       if (covered()) return
       patterns.set(text, { pattern, since: ++moments })
+      noteIdle()
       if (patterns.size > MOST_PATTERNS) overflow()
       retryLater()
     },
     moment: () => moments,
     settleKey(redisKey, began = Infinity) {
-      if (keys.size > 0 && (keys.get(redisKey) ?? Infinity) <= began) keys.delete(redisKey)
+      if (keys.size === 0 || (keys.get(redisKey) ?? Infinity) > began) return
+      keys.delete(redisKey)
+      noteIdle()
     },
     replay,
     async close() {
@@ -229,7 +238,8 @@ export function createJournal(deps: JournalDeps): Journal {
       timer = undefined
       if (size() > 0) await within(replay(), connection.deadlineMs)
     },
-  }
+  } satisfies Journal
+  return journal
 
   /** Each call ends by its own deadline, but a pattern is as many calls as Redis has pages. */
   function within(work: Promise<unknown>, ms: number): Promise<void> {

@@ -20,8 +20,10 @@ function open(options: Partial<NearDeps> = {}): NearTier {
     maxEntries: 3,
     ttlMs: 60_000,
     book: {
-      get version() {
-        return stamps.version
+      epoch: {
+        get version() {
+          return stamps.version
+        },
       },
       verdict() {
         stamps.judged++
@@ -126,7 +128,7 @@ describe('while signals are not on', () => {
       prefix: 'a::',
       maxEntries: 3,
       ttlMs: 1,
-      book: { version: 0, verdict: () => 'alive' },
+      book: { epoch: { version: 0 }, verdict: () => 'alive' },
     })
     put('a::1', 1)
     expect([read('a::1'), near.size]).toEqual([undefined, 0])

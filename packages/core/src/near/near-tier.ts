@@ -75,7 +75,7 @@ export interface NearDeps {
   readonly connection: Connection
   /** `<namespace>::`. */
   readonly prefix: string
-  readonly book: Pick<StampBook, 'verdict' | 'version'>
+  readonly book: Pick<StampBook, 'verdict' | 'epoch'>
   readonly maxEntries: number
   /** Longest life in this process. */
   readonly ttlMs: number
@@ -92,6 +92,8 @@ const NEVER = -1
 interface Kept extends NearEntry {
   readonly key: string
   readonly redisKey: string
+  /** The sooner of the two: until then a hit has nothing else to look at. */
+  readonly servedUntil: number
   /** Its value was not frozen, so each caller gets a copy. */
   readonly cloned: boolean
   /** The stamps' version by which it was found alive. */
@@ -103,6 +105,7 @@ interface Kept extends NearEntry {
 export function createNearTier(deps: NearDeps): NearTier {
   const { connection, prefix, book, ttlMs, copy = 'freeze', clockSkewMs = 250 } = deps
   const { clock } = connection
+  const { epoch } = book
   /** Which of our keys a Redis key stands for here; signals tell Redis keys. */
   const holders = new Map<string, string>()
   const entries = new LRUCache<string, Kept>({
@@ -160,6 +163,8 @@ export function createNearTier(deps: NearDeps): NearTier {
     // Mostly the same moment; one look at the server's clock is enough then.
     const freshLeft =
       freshUntil === expires || freshUntil === undefined ? left : untilServer(redisKey, freshUntil)
+    const endsAt = at + Math.min(ttlMs, left)
+    const freshEndsAt = at + freshLeft
     const cloned = copy === 'clone' || (copy === 'freeze' && !freezeData(draft.value))
     // Field by field: an object made by spreading is several times slower to read.
     return {
@@ -173,8 +178,9 @@ export function createNearTier(deps: NearDeps): NearTier {
       expires,
       freshUntil,
       costMs: draft.costMs,
-      endsAt: at + Math.min(ttlMs, left),
-      freshEndsAt: at + freshLeft,
+      endsAt,
+      freshEndsAt,
+      servedUntil: Math.min(endsAt, freshEndsAt),
       cloned,
       judged: NEVER,
       promise: undefined,
@@ -182,7 +188,7 @@ export function createNearTier(deps: NearDeps): NearTier {
   }
 
   function alive(entry: Kept): boolean {
-    const { version } = book
+    const { version } = epoch
     if (entry.judged === version) return true
     const verdict = book.verdict(entry)
     if (verdict === 'alive') entry.judged = version
@@ -190,14 +196,10 @@ export function createNearTier(deps: NearDeps): NearTier {
     return verdict === 'alive'
   }
 
-  function find(key: string, at: number): Kept | undefined {
-    const entry = entries.get(key)
-    if (entry === undefined) return undefined
-    if (entry.endsAt <= at) {
-      entries.delete(key)
-      return undefined
-    }
-    return alive(entry) ? entry : undefined
+  function isServable(entry: Kept, at: number): boolean {
+    if (entry.endsAt > at) return alive(entry)
+    entries.delete(entry.key)
+    return false
   }
 
   function valueOf(entry: NearEntry): unknown {
@@ -208,12 +210,16 @@ export function createNearTier(deps: NearDeps): NearTier {
     get size() {
       return entries.size
     },
-    peek: (key) => (live ? find(key, now()) : undefined),
+    peek(key) {
+      const entry = entries.get(key)
+      return entry !== undefined && isServable(entry, now()) ? entry : undefined
+    },
     fresh(key) {
-      if (!live) return undefined
-      const at = now()
-      const entry = find(key, at)
-      return entry !== undefined && entry.freshEndsAt > at ? entry : undefined
+      const entry = entries.get(key)
+      if (entry === undefined) return undefined
+      // Nearly every hit. Nothing is kept while signals do not tell every change.
+      if (entry.judged === epoch.version && entry.servedUntil > now()) return entry
+      return isServable(entry, now()) && entry.freshEndsAt > now() ? entry : undefined
     },
     isFresh: (entry) => entry.freshEndsAt > now(),
     valueOf,

@@ -24,9 +24,9 @@ test('a cleared namespace, a tag and a deep clear kill what is older, and not wh
   const plain = fresh()
   await book.stampNamespace()
   expect(child.verdict(plain)).toBe('alive')
-  const { version } = child
+  const { version } = child.epoch
   await book.stampNamespace({ deep: true })
-  expect(child.version).not.toBe(version)
+  expect(child.epoch.version).not.toBe(version)
   expect(child.verdict(plain)).toBe('dead')
   expect(sibling.verdict(plain)).toBe('alive')
   expect(child.verdict(fresh())).toBe('alive')

@@ -65,9 +65,7 @@ export function createLocalStampBook(
     get base() {
       return known.namespace
     },
-    get version() {
-      return stamps.version
-    },
+    epoch: stamps,
     learnBase: () => Promise.resolve(),
     learn: () => Promise.resolve(),
     seen: (tags) => seenStamps(known, tags, clock.wallNow() * 1000, DOUBT_US),

@@ -79,12 +79,12 @@ describe('stamps while signals are on', () => {
     await learnt
     await fake.clock.advance(0)
     expect(book.verdict(entry(51, 't'))).toBe('alive')
-    const { version } = book
+    const { version } = book.epoch
     fake.signal('corral:stamp:{other}:t', 'corral:stamp:{a:b}:other')
-    expect(book.version).toBe(version)
+    expect(book.epoch.version).toBe(version)
     expect(book.verdict(entry(51, 't'))).toBe('alive')
     fake.signal('corral:stamp:{a:b}:t')
-    expect(book.version).not.toBe(version)
+    expect(book.epoch.version).not.toBe(version)
     expect(book.verdict(entry(51, 't'))).toBe('unknown')
     expect(book.verdict(entry(51))).toBe('alive')
     fake.signal('corral:deep:{a}')

@@ -16,6 +16,12 @@ export interface Stampable {
 
 export type Verdict = 'alive' | 'dead' | 'unknown'
 
+/** A plain field of a plain object, as every near hit looks at it: a getter took a fifth of its time. */
+export interface Epoch {
+  /** Changes whenever a verdict could; an entry found alive stays so while it does not. */
+  readonly version: number
+}
+
 /** Knows which entries of one namespace an invalidation has killed. */
 export interface StampBook {
   /** Judges by what is known here; `'unknown'`: {@link learn} the entry's tags, then ask again. */
@@ -24,8 +30,7 @@ export interface StampBook {
   readonly baseKnown: boolean
   /** The latest of them as far as they are known, µs; 0 if there is none. */
   readonly base: number
-  /** Changes whenever a verdict could; an entry found alive stays so while it does not. */
-  readonly version: number
+  readonly epoch: Epoch
   /**
    * Asks for the namespace's own stamps, in the same MGET as the entries that are asked for in the
    * same tick (standalone). Until the next turn of the event loop {@link verdict} then knows them;
@@ -86,7 +91,7 @@ export function createStampBook(deps: StampBookDeps): StampBook {
   const held = new Set<string>()
   const reader = createStampReader(connection, office, base, changed)
   let longestTtlMs = deps.ttlMs
-  let version = 0
+  const epoch = { version: 0 }
   let baseStamp = 0
   let baseKnown = false
   let baseHeld = false
@@ -94,7 +99,7 @@ export function createStampBook(deps: StampBookDeps): StampBook {
   let lastError: CorralError | undefined
 
   function changed(): void {
-    version++
+    epoch.version++
     let stamp = 0
     let known = true
     for (const copy of base) {
@@ -275,9 +280,7 @@ export function createStampBook(deps: StampBookDeps): StampBook {
     get base() {
       return baseStamp
     },
-    get version() {
-      return version
-    },
+    epoch,
     learnBase,
     learn,
     seen,
