@@ -9,7 +9,7 @@ function callers(handOut: HandOut, count: number): { readonly sent: number[][]; 
 
   async function askAgain(index: number): Promise<void> {
     // As many turns of microtasks as async functions around a call may take.
-    for (let turn = 0; turn < 5; turn++) await undefined
+    for (let turn = 0; turn < 5; turn++) await Promise.resolve()
     if (asked.length === 0) {
       process.nextTick(() => {
         sent.push(asked)

@@ -8,7 +8,8 @@ import { giveBackUnheard, holdLease } from './held-lease.ts'
 import type { HeldLease } from './lease.ts'
 import type { Job } from './loading.ts'
 import type { Parts } from './parts.ts'
-import type { Found, Reads } from './reads.ts'
+import type { Found } from './found.ts'
+import type { Reads } from './reads.ts'
 import { startLoading } from './single-flight.ts'
 
 const waits = traceChannel('corral:core:lease-wait')

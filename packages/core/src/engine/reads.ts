@@ -5,19 +5,10 @@ import type { DecodedEntry, Stored } from '../protocol/entry-format.ts'
 import { keyHash, keyHashBehind } from '../protocol/key-hash.ts'
 import { entryIdentity, withValue } from '../protocol/wire-entry.ts'
 import { requireArray } from '../require-array.ts'
-import { checkSchema, type StandardSchema } from '../schema/standard-schema.ts'
+import type { StandardSchema } from '../schema/standard-schema.ts'
 import type { OnPartialFailure } from '../tiers/tier.ts'
+import { checked, type Found, isPromise, journalled, notFound, unavailable } from './found.ts'
 import type { Parts } from './parts.ts'
-
-/** What a key holds, for a call that goes on from there. */
-export interface Found {
-  /** What may be served as far as invalidations go, fresh or not. */
-  readonly entry: DecodedEntry | undefined
-  readonly fresh: boolean
-  /** Why there is no entry. */
-  readonly missed: MissReason
-  readonly stored: Stored | null
-}
 
 /** Told for which keys Redis could not answer. */
 type OnUnavailable = (keys: readonly string[]) => void
@@ -334,28 +325,4 @@ export function createReads(parts: Parts): Reads {
 /** Its text does not say when it ends, so that no copy could end with it. */
 function isCounter({ value, loadedAt, expires }: DecodedEntry): boolean {
   return typeof value === 'number' && loadedAt === undefined && expires === undefined
-}
-
-function isPromise(found: Found | Promise<Found>): found is Promise<Found> {
-  return found instanceof Promise
-}
-
-const journalled = notFound('journalled', null)
-const unavailable = notFound('unavailable', null)
-
-function notFound(missed: MissReason, stored: Stored | null): Found {
-  return { entry: undefined, fresh: false, missed, stored }
-}
-
-/** What the schema makes of a stored value is what the caller gets; what it refuses is loaded anew. */
-async function checked(
-  entry: DecodedEntry,
-  fresh: boolean,
-  stored: Stored | null,
-  schema: StandardSchema | undefined,
-): Promise<Found> {
-  if (schema === undefined) return { entry, fresh, missed: 'absent', stored }
-  const result = await checkSchema(schema, entry.value)
-  if (result.issues !== undefined) return notFound('schema', stored)
-  return { entry: withValue(entry, result.value), fresh, missed: 'absent', stored }
 }

@@ -7,7 +7,8 @@ import type { Load } from './load.ts'
 import type { Loading } from './loading.ts'
 import type { Parts } from './parts.ts'
 import type { Policy } from '../policy.ts'
-import type { Found, Reads } from './reads.ts'
+import type { Found } from './found.ts'
+import type { Reads } from './reads.ts'
 
 /** Loads behind values that are served. */
 export interface Refreshing {
