@@ -39,7 +39,8 @@ export function inChunks(
           return
         }
         try {
-          partial(error, chunk)
+          // A list of the caller's own: that of the chunk belongs to the command.
+          partial(error, chunk.slice())
           done()
         } catch (thrown) {
           reject(thrown)

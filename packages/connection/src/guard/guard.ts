@@ -262,6 +262,10 @@ export function createGuard(
       })
       await within(router.idle(), CLOSE_MS)
       router.close()
+      // Callers are told in portions, but all of them before the event loop turns.
+      await new Promise<void>((resolve) => {
+        clock.afterIo(resolve)
+      })
       if (resolved?.owned === true) await endClient(resolved.client)
     },
   }

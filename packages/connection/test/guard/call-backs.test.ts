@@ -76,6 +76,41 @@ describe.each(drivers)('$name', (driver) => {
     client.disconnect()
   })
 
+  it('names the keys of a failed part in a plain list', async () => {
+    const client = open(driver)
+    await using connection = shareConnection(client, QUIET)
+    await connection.set('a', 'here')
+    const failed: (readonly string[])[] = []
+    await redis.pause()
+    await connection.getMany(['a', 'b'], {
+      onPartialFailure: (_error, keys) => void failed.push(keys),
+    })
+    await redis.resume()
+    expect(failed).toEqual([['a', 'b']])
+    // Nothing of our own stands on it: it can be sent to another thread.
+    expect(failed.map((keys) => Object.keys(keys))).toEqual([['0', '1']])
+    client.disconnect()
+  })
+
+  it.each(['answered', 'given up'] as const)(
+    'has told each of many callers once when close() is over: %s',
+    async (how) => {
+      const client = open(driver)
+      const connection = shareConnection(client, { ...QUIET, deadline: '5s' })
+      await connection.set('a', 'here')
+      const told = new Array<number>(190).fill(0)
+      const tell = (index: number) => (): void => void told[index]!++
+      if (how === 'given up') await redis.pause()
+      told.forEach((_, index) =>
+        connection.ask('a', { onBytes: tell(index), onError: tell(index) }),
+      )
+      await connection.close()
+      await redis.resume()
+      expect(new Set(told)).toEqual(new Set([1]))
+      client.disconnect()
+    },
+  )
+
   it('goes on when a listener or onWarning throws', async () => {
     const client = open(driver)
     const uncaught = await uncaughtIn(async () => {
