@@ -92,12 +92,18 @@ describe('on a real Redis', () => {
     expect((await cache.ttl('k')) !== undefined).toBe(value !== undefined)
   })
 
-  it("does not serve one key's entry under another", async () => {
-    await cache.set('user:1', 'secret of 1')
-    await server.command('RENAME', 'shop:v1::user:1', 'shop:v1::user:2')
+  it.each([
+    ['user:1', 'user:1', 'user:2', 'user:2'],
+    // What is asked for looks like what stands in Redis for the other.
+    ['user 1', 'user%201', 'user%201', 'user%25201'],
+  ])("does not serve one key's entry under another: %s as %s", async (one, its, other, others) => {
+    await cache.set(one, 'secret of 1')
+    await server.command('RENAME', `shop:v1::${its}`, `shop:v1::${others}`)
     using trace = recordTrace(['corral:core:miss'])
-    expect(await cache.get('user:2')).toBeUndefined()
-    expect(trace.events).toMatchObject([{ message: { reason: 'mismatch' } }])
+    expect(await cache.get(other)).toBeUndefined()
+    expect(await cache.getMany([other])).toEqual([undefined])
+    const mismatch = { message: { reason: 'mismatch' } }
+    expect(trace.events).toMatchObject([mismatch, mismatch])
   })
 
   it('leaves a list alone: a miss, not filled, overwritten only by an explicit set', async () => {

@@ -2,7 +2,7 @@ import type { Asker, CorralError } from '@corral/connection'
 import { isFresh, lifeMs, readEntry, type MissReason } from '../entry/read-entry.ts'
 import type { NearEntry, Ticket } from '../near/near-tier.ts'
 import type { DecodedEntry, Stored } from '../protocol/entry-format.ts'
-import { keyHash, keyHashBehind } from '../protocol/key-hash.ts'
+import { keyHashIn } from '../protocol/key-hash.ts'
 import { entryIdentity, withValue } from '../protocol/wire-entry.ts'
 import { requireArray } from '../require-array.ts'
 import type { StandardSchema } from '../schema/standard-schema.ts'
@@ -37,12 +37,7 @@ export interface Reads {
 export function createReads(parts: Parts): Reads {
   const { keyspace, tier, codec, stamps, near, journal, tally, failures, inBackground } = parts
   const { now } = tier
-  const hashBehind = keyHashBehind(keyspace.prefix)
-
-  /** From the caller's own key, which is shorter; where encoding changed it, entries take a closer look. */
-  function hashOf(key: string, redisKey: string): number {
-    return keyspace.sanitize === 'encode' ? hashBehind(key) : keyHash(redisKey)
-  }
+  const hashOf = keyHashIn(keyspace)
 
   /** The namespace's stamps come along in the same tick while they are not known. */
   async function fetchWithBase(redisKey: string): Promise<Stored | null> {

@@ -1,3 +1,5 @@
+import type { Keyspace } from '@corral/connection'
+
 const [SEED_HIGH, SEED_LOW] = [0xdeadbeef, 0x41c6ce57]
 const [PRIME_HIGH, PRIME_LOW] = [2654435761, 1597334677]
 
@@ -19,6 +21,20 @@ export function keyHashBehind(prefix: string): (rest: string) => number {
     low = Math.imul(low ^ prefix.charCodeAt(i), PRIME_LOW)
   }
   return (rest) => hashOn(high, low, rest)
+}
+
+/**
+ * {@link keyHash} for the readers of one keyspace: from the caller's own key, which is shorter than the
+ * Redis key. Where encoding changed it the hash is no entry's, and entries take a closer look; only a
+ * key with `%` could look like what another one became.
+ */
+export function keyHashIn({
+  prefix,
+  sanitize,
+}: Pick<Keyspace, 'prefix' | 'sanitize'>): (key: string, redisKey: string) => number {
+  if (sanitize !== 'encode') return (_, redisKey) => keyHash(redisKey)
+  const behind = keyHashBehind(prefix)
+  return (key, redisKey) => (key.includes('%') ? keyHash(redisKey) : behind(key))
 }
 
 function hashOn(seedHigh: number, seedLow: number, text: string): number {
