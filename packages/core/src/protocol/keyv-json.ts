@@ -42,7 +42,12 @@ const OPENS_WITH_COLON = /[:[,]\s*":/
 
 /** Parses what is not escaped. Own `__proto__` keys are dropped. Throws on bad JSON. */
 export function parsePlain(text: string): unknown {
-  return text.includes('__proto__') ? parseJson(text) : JSON.parse(text)
+  return mayHoldProto(text) ? parseJson(text) : JSON.parse(text)
+}
+
+/** JSON.stringify never escapes printable ASCII: only a foreign text hides a key or a colon so. */
+function mayHoldProto(text: string): boolean {
+  return text.includes('__proto__') || text.includes('\\u00')
 }
 
 /** Parses what `stringifyValue` or Keyv wrote. Own `__proto__` keys are dropped. Throws on bad JSON. */
@@ -53,14 +58,7 @@ export function parseJson(text: string): unknown {
 // Three plain scans: joined into one pattern they take twice as long.
 function needsReviver(text: string): boolean {
   const first = text.charCodeAt(0)
-  return (
-    first === 34 /* " */ ||
-    first <= 32 ||
-    text.includes('__proto__') ||
-    // JSON.stringify never escapes printable ASCII: only a foreign text hides a key or a colon so.
-    text.includes('\\u00') ||
-    OPENS_WITH_COLON.test(text)
-  )
+  return first === 34 /* " */ || first <= 32 || mayHoldProto(text) || OPENS_WITH_COLON.test(text)
 }
 
 function reviveValue(key: string, value: unknown): unknown {

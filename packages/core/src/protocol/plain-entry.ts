@@ -96,6 +96,7 @@ export function plainEntry(bytes: Buffer, hash: number): DecodedEntry | undefine
   if (bytes[end + 2] === STALE) staleMs = digitsAt(bytes, end + ',"stale":'.length)
   let costMs: number | undefined
   if (bytes[end + 2] === COST) costMs = digitsAt(bytes, end + ',"cost":'.length)
+  if (Number.isNaN(staleMs) || Number.isNaN(costMs)) return undefined
   if (bytes[end] !== COMMA || bytes[end + 2] !== VALUE) return undefined
   const last = bytes.length - 1
   if (bytes[last] !== BRACE) return undefined

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type DecodedEntry, type Stored, textOf } from './entry-format.ts'
+import { type Decoded, type DecodedEntry, type Stored, textOf } from './entry-format.ts'
 import { keyHash } from './key-hash.ts'
 import { plainEntry } from './plain-entry.ts'
 import {
@@ -155,11 +155,16 @@ describe('identity', () => {
 })
 
 describe('reading the bytes of an entry', () => {
-  /** All that there is to know of an entry, also what a getter tells. */
-  function allOf(stored: Stored): DecodedEntry {
+  /** All that there is to know, also what a getter tells. */
+  function decode(stored: Stored): Decoded {
     const decoded = decodeEntry(stored, KEY)
+    return decoded.kind === 'entry' ? withValue(decoded, decoded.value) : decoded
+  }
+
+  function allOf(stored: Stored): DecodedEntry {
+    const decoded = decode(stored)
     if (decoded.kind !== 'entry') throw new Error(`${decoded.kind}: ${textOf(stored)}`)
-    return withValue(decoded, decoded.value)
+    return decoded
   }
 
   const expiries = fc.oneof(
@@ -213,14 +218,104 @@ describe('reading the bytes of an entry', () => {
     }
   })
 
-  test('drops own __proto__ keys', () => {
-    const tail = encodeEntry({ redisKey: KEY, value: 1 }) as string
-    const text = composeEntry(
-      tail.replace(/1\}$/, '{"__proto__":{"isAdmin":true},"a":1}}'),
-      AT,
-      EXPIRES,
+  const strings = fc.oneof(
+    fc.string(),
+    fc.constantFrom(
+      ':',
+      '::',
+      ':base64:QUJD',
+      ':bigint:5',
+      '":x',
+      'a":":b',
+      '[":',
+      'Buffer',
+      '\ud800',
+      '\u0001:',
+    ),
+  )
+  const values = fc.letrec((tie) => ({
+    value: fc.oneof(
+      { depthSize: 'small' },
+      strings,
+      fc.double({ noNaN: true, noDefaultInfinity: true }),
+      fc.uint8Array({ maxLength: 5 }).map((bytes) => Buffer.from(bytes)),
+      strings.map((text) => ({ toJSON: () => text })),
+      fc.array(tie('value'), { maxLength: 4 }),
+      fc.dictionary(
+        strings.filter((key) => key !== '__proto__'),
+        tie('value'),
+        { maxKeys: 4, noNullPrototype: true },
+      ),
+    ),
+  })).value
+
+  test('gives back strings and Buffers that look like escapes, at any depth', () => {
+    fc.assert(
+      fc.property(values, (value) => {
+        const tail = encodeEntry({ redisKey: KEY, value }) as string
+        const bytes = Buffer.from(composeEntry(tail, AT, EXPIRES))
+        expect(allOf(bytes)).toStrictEqual(allOf(bytes.toString()))
+        expect(JSON.stringify(allOf(bytes).value)).toBe(JSON.stringify(value))
+      }),
+      { numRuns: 2_000 },
     )
-    const decoded = decodeEntry(Buffer.from(text), KEY)
-    expect(decoded.kind === 'entry' && Object.keys(decoded.value as object)).toEqual(['a'])
   })
+
+  test.each([
+    '"stale":,',
+    '"stale":12345678901234567,',
+    '"stale":-5,',
+    '"stale":1.5,',
+    '"stale":1e3,',
+    '"cost":,',
+    '"cost":12345678901234567,',
+    '"cost":"5",',
+    '"csc":1,',
+    '"stale":1,"stale":2,',
+    '"cost":1,"stale":2,',
+  ])('is as sure of its numbers: %s', (field) => {
+    const text = entry({ value: ':' }, EXPIRES).replace('"esc":1,', field)
+    expect(decode(Buffer.from(text))).toStrictEqual(decode(text))
+  })
+
+  test.each([
+    ['"at":1795148236136123', '"at":179514823613612'],
+    ['"at":1795148236136123', '"at":17951482361361234'],
+    ['"at":1795148236136123', '"at":179514823613612x'],
+    ['"expires":1795151836136', '"expires":179515183613'],
+    ['"expires":1795151836136', '"expires":17951518361361'],
+    ['"expires":1795151836136', '"expires":1.95151836136'],
+    ['"c":1', '"c":2'],
+    ['"c":1', '"c":10'],
+    ['"c":1', '"c":0'],
+    ['"h":', '"h":1'],
+    ['"h":', '"h":-'],
+    ['"h":', '"x":'],
+    ['"value"', '"x":1,"value"'],
+    [/}$/, ',"tags":["t"]}'],
+    [/}$/, '} '],
+    [/}$/, '}}'],
+    [/}$/, ']'],
+    ['ü', '\ufffd'],
+  ])('with %s as %s', (what, instead) => {
+    const text = entry({ value: { a: 'ü' } }, EXPIRES).replace(what, instead)
+    expect(decode(Buffer.from(text))).toStrictEqual(decode(text))
+    const bytes = Buffer.from(text, 'latin1')
+    expect(decode(bytes)).toStrictEqual(decode(bytes.toString()))
+  })
+
+  test.each(['__proto__', '\\u005f_proto__', '__pr\\u006Fto__'])(
+    'drops own __proto__ keys spelled %s',
+    (spelled) => {
+      const tail = encodeEntry({ redisKey: KEY, value: 1 }) as string
+      const value = `{"${spelled}":{"isAdmin":true},"a":1}`
+      const text = composeEntry(
+        tail.replace(/1\}$/, () => `${value}}`),
+        AT,
+        EXPIRES,
+      )
+      const decoded = decodeEntry(Buffer.from(text), KEY)
+      expect(decoded.kind === 'entry' && Object.keys(decoded.value as object)).toEqual(['a'])
+    },
+  )
 })
