@@ -33,6 +33,18 @@ describe('createHandOut', () => {
     expect(sent.flat()).toEqual(Array.from({ length: 100 }, (_, index) => index))
   })
 
+  test('whoever comes last is told when all that was asked before has left', async () => {
+    const handOut = createHandOut()
+    const { sent, answer } = callers(handOut, 100)
+    const sentBefore: number[] = []
+    await Promise.resolve().then(() => {
+      answer()
+      handOut.tell(1, () => sentBefore.push(sent.length))
+    })
+    await settled()
+    expect(sentBefore).toEqual([3])
+  })
+
   test('those of a second command wait for those of the first', async () => {
     const handOut = createHandOut()
     const groups = [callers(handOut, 30), callers(handOut, 30)]
