@@ -61,6 +61,19 @@ describe('stamps while signals are not on', () => {
     await Promise.all([first, second])
   })
 
+  test('a call that begins when an answer came asks for itself, in the same turn too', async () => {
+    const first = book.learnBase()
+    await answer()
+    await first
+    expect(book.verdict(entry(51))).toBe('alive')
+    expect(book.baseKnown).toBe(false)
+    const second = book.learnBase()
+    expect(fake.open).toBe(3)
+    await answer({ 'corral:stamp:{a:b}': '60' })
+    await second
+    expect(book.verdict(entry(51))).toBe('dead')
+  })
+
   test('a failed read rejects, and tells nothing', async () => {
     const learnt = book.learn(['t'])
     while (fake.open > 0) void fake.next().fail(away)

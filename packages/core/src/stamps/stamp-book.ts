@@ -26,7 +26,11 @@ export interface Epoch {
 export interface StampBook {
   /** Judges by what is known here; `'unknown'`: {@link learn} the entry's tags, then ask again. */
   verdict(entry: Stampable): Verdict
-  /** Whether the namespace's own stamps are known, so that an entry without tags can be judged. */
+  /**
+   * Whether the namespace's own stamps are kept by signals, so that a call need not ask for them. What
+   * was read for calls of this turn may be too old for one that begins now: a turn of the event loop
+   * has room for several answers.
+   */
   readonly baseKnown: boolean
   /** The latest of them as far as they are known, µs; 0 if there is none. */
   readonly base: number
@@ -93,7 +97,10 @@ export function createStampBook(deps: StampBookDeps): StampBook {
   let longestTtlMs = deps.ttlMs
   const epoch = { version: 0 }
   let baseStamp = 0
+  /** For those who asked. */
   let baseKnown = false
+  /** For everybody. */
+  let baseKept = false
   let baseHeld = false
   let askedBase: Promise<void> | undefined
   let lastError: CorralError | undefined
@@ -102,12 +109,15 @@ export function createStampBook(deps: StampBookDeps): StampBook {
     epoch.version++
     let stamp = 0
     let known = true
+    let kept = true
     for (const copy of base) {
       if (copy.value > stamp) stamp = copy.value
       if (!reader.isKnown(copy)) known = false
+      if (!copy.fresh) kept = false
     }
     baseStamp = stamp
     baseKnown = known
+    baseKept = kept
     baseHeld = office.held > 0 && baseKeys.some((key) => office.holds(key))
   }
 
@@ -169,7 +179,7 @@ export function createStampBook(deps: StampBookDeps): StampBook {
   }
 
   function learnBase(): Promise<void> {
-    if (baseKnown) return KNOWN
+    if (baseKept) return KNOWN
     if (askedBase !== undefined) return askedBase
     const reply = startReading(base)
     askedBase = reply
@@ -275,7 +285,7 @@ export function createStampBook(deps: StampBookDeps): StampBook {
   return {
     verdict,
     get baseKnown() {
-      return baseKnown
+      return baseKept
     },
     get base() {
       return baseStamp
