@@ -54,6 +54,13 @@ describe('createHandOut', () => {
     expect(groups.map(({ sent }) => sent.map((batch) => batch.length))).toEqual([[30], [30]])
   })
 
+  test('very many are told at once, so that other sockets have their turn', async () => {
+    const { sent, answer } = callers(createHandOut(), 201)
+    await Promise.resolve().then(answer)
+    await settled()
+    expect(sent.map((batch) => batch.length)).toEqual([201])
+  })
+
   test('few are told at once', () => {
     const told: number[] = []
     const handOut = createHandOut()

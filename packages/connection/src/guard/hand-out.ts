@@ -3,6 +3,11 @@ import { throwLater } from '../throw-later.ts'
 /** Who are told at once are half of all who wait, and at least as many as are worth a command. */
 const SHARE = 1 / 2
 const FEWEST = 24
+/**
+ * More keep the server busy anyway. And a client that always has something to read lets no other
+ * socket of the process have its turn: with 500 callers and portions those waited five times longer.
+ */
+const MANY = 200
 
 /** Tells callers what came for each. */
 export interface HandOut {
@@ -36,7 +41,7 @@ export function createHandOut(): HandOut {
 
   function tellSome(): void {
     busy = true
-    const most = Math.max(FEWEST, Math.ceil(waiting * SHARE))
+    const most = waiting > MANY ? Infinity : Math.max(FEWEST, Math.ceil(waiting * SHARE))
     let told = 0
     while (told < most) {
       const first = line[0]
