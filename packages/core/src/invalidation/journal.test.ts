@@ -1,4 +1,5 @@
 import { CorralError, createKeyspace } from '@corral/connection'
+import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { fakeConnection, type FakeConnection } from '../../test/stamps/fake-connection.ts'
 import { createStampBook, type StampBook } from '../stamps/stamp-book.ts'
@@ -13,7 +14,9 @@ let journal: Journal
 let swept: SweepJob[]
 let overflows: number
 
-beforeEach(() => {
+beforeEach(open)
+
+function open(): void {
   fake = fakeConnection()
   const { connection } = fake
   swept = []
@@ -33,7 +36,7 @@ beforeEach(() => {
     },
   })
   fake.available(false)
-})
+}
 
 const dead = (...tags: string[]): boolean =>
   book.verdict({ loadedAt: 9e15, tags, seen: [] }) === 'dead'
@@ -175,4 +178,61 @@ describe('tags, namespaces and patterns', () => {
     fake.available(true)
     expect(fake.open).toBe(0)
   })
+})
+
+test('is idle in every order of events exactly while no key is bypassed', async () => {
+  const names = ['1', '2', '3', '4', '5', 'p', 'q']
+  const name = fc.constantFrom(...names)
+  const event = fc.oneof(
+    { weight: 3, arbitrary: fc.record({ what: fc.constant('key' as const), name }) },
+    { weight: 2, arbitrary: fc.record({ what: fc.constant('settle' as const), name }) },
+    { weight: 4, arbitrary: fc.record({ what: fc.constantFrom('answer', 'wait') }) },
+    fc.record({
+      what: fc.constantFrom('fail', 'part', 'tags', 'namespace', 'away', 'back', 'close'),
+    }),
+    fc.record({ what: fc.constant('pattern' as const), name: fc.constantFrom('p', 'q') }),
+  )
+  let bypassing = 0
+  let idle = 0
+
+  /** While a replay is under way it may still bypass more than it must. */
+  function check(): void {
+    const bypassed = names.some((one) => journal.bypasses(`a::${one}`))
+    if (fake.open === 0) expect(journal.idle).toBe(!bypassed)
+    else if (journal.idle) expect(bypassed).toBe(false)
+    if (bypassed) bypassing++
+    else idle++
+  }
+
+  async function happen(what: string, on: string): Promise<void> {
+    if (what === 'key') journal.addKey(`a::${on}`)
+    else if (what === 'settle') journal.settleKey(`a::${on}`, journal.moment())
+    else if (what === 'tags') journal.addTags(['t', 'u'])
+    else if (what === 'pattern') journal.addPattern(on)
+    else if (what === 'namespace') journal.addNamespace(false)
+    else if (what === 'away' || what === 'back') fake.available(what === 'back')
+    else if (what === 'close') void journal.close()
+    else if (what === 'wait') await fake.clock.advance(100)
+    else if (fake.open > 0) {
+      const call = fake.next()
+      if (what === 'fail') return call.fail(away)
+      if (call.what === 'stamp') return call.answer(call.keys.map(() => '70'))
+      return call.answer(call.keys.map((_, i) => (what === 'part' && i === 0 ? null : 1)))
+    }
+  }
+
+  await fc.assert(
+    fc.asyncProperty(fc.array(event, { maxLength: 40, size: 'max' }), async (events) => {
+      open()
+      for (const one of events) {
+        await happen(one.what, 'name' in one ? one.name : '')
+        check()
+      }
+      fake.available(true)
+      await answerAll()
+      check()
+    }),
+    { numRuns: 500 },
+  )
+  expect(Math.min(bypassing, idle)).toBeGreaterThan(500)
 })

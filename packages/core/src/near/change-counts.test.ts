@@ -21,3 +21,14 @@ it('still does after every key has changed millions of times', () => {
     expect(changes.changedSince('a', mark)).toBe(true)
   }
 })
+
+it('does so after what changed before anybody asked', () => {
+  const changes = createChangeCounts()
+  changes.note('a')
+  changes.noteAll()
+  const mark = changes.mark('b')
+  expect(changes.changedSince('b', mark)).toBe(false)
+  const other = changes.mark('a')
+  changes.note('a')
+  expect([changes.changedSince('a', other), changes.changedSince('b', mark)]).toEqual([true, false])
+})

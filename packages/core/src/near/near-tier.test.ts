@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { fakeConnection, type FakeConnection } from '../../test/stamps/fake-connection.ts'
 import type { Verdict } from '../stamps/stamp-book.ts'
@@ -7,6 +8,7 @@ import {
   type NearDeps,
   type NearDraft,
   type NearTier,
+  type Ticket,
 } from './near-tier.ts'
 
 let fake: FakeConnection
@@ -286,4 +288,109 @@ describe('keys of the caller', () => {
     for (let i = 0; i < 9; i++) near.drop(`a::${i}`)
     expect(near.size).toBe(0)
   })
+})
+
+test('in every order of events serves what still is, as long as it is, and nothing else', async () => {
+  const KEYS = ['a::1', 'a::2', 'a::3']
+  const key = fc.constantFrom(...KEYS)
+  const often = ['ask', 'answer', 'answer', 'wait', 'alive', 'on'] as const
+  const rare = [
+    'write',
+    'signal',
+    'lost',
+    'flush',
+    'clear',
+    'pattern',
+    'close',
+    'dead',
+    'unknown',
+  ] as const
+  const event = fc.oneof(
+    { weight: 5, arbitrary: fc.record({ what: fc.constantFrom(...often), key }) },
+    fc.record({ what: fc.constantFrom(...rare), key }),
+  )
+  interface Model {
+    readonly value: number
+    readonly endsAt: number
+    readonly freshEndsAt: number
+  }
+  const counts = { fresh: 0, stale: 0, none: 0 }
+
+  async function run(events: readonly { what: string; key: string }[]): Promise<void> {
+    fake = fakeConnection()
+    fake.serverNow = 0
+    open({ ttlMs: 700 })
+    stamps = { version: 1, judged: 0, says: 'alive' }
+    let on = true
+    let closed = false
+    let next = 0
+    const asked = new Map<string, Ticket>()
+    const torn = new Set<Ticket>()
+    const held = new Map<string, Model>()
+
+    function forget(which: readonly string[], andAsked: readonly string[] = which): void {
+      for (const one of which) held.delete(one)
+      for (const one of andAsked) if (asked.has(one)) torn.add(asked.get(one)!)
+    }
+
+    async function happen(what: string, its: string): Promise<void> {
+      if (what === 'ask') asked.set(its, near.ticket(its))
+      else if (what === 'answer') {
+        const ticket = asked.get(its)
+        if (ticket === undefined) return
+        const value = next++
+        // Every other one has no stale share, and ends by near.ttl.
+        const freshMs = value % 2 === 0 ? 300 : 1_000
+        near.keep(ticket, draft(value, { expires: 1_005, freshUntil: freshMs + 5 }))
+        if (!on || closed || torn.has(ticket)) return
+        const now = fake.clock.now()
+        held.set(its, { value, endsAt: now + 700, freshEndsAt: now + freshMs })
+      } else if (what === 'wait') await fake.clock.advance(250)
+      else if (what === 'dead' || what === 'unknown' || what === 'alive') {
+        stamps.version++
+        stamps.says = what
+      } else {
+        if (what === 'close') closed = true
+        if (what === 'lost') on = false
+        if (what === 'on') {
+          if (on) return
+          on = true
+        }
+        if (what === 'write') near.drop(its)
+        else if (what === 'signal') fake.signal(its)
+        else if (what === 'flush') fake.flush()
+        else if (what === 'clear') near.clear()
+        else if (what === 'close') near.close()
+        else if (what === 'pattern') near.dropMatching((one) => one === its)
+        else fake.state(what as 'on' | 'lost')
+        if (what === 'write' || what === 'signal') forget([its])
+        else forget(what === 'pattern' ? [its] : KEYS, KEYS)
+      }
+    }
+
+    function check(): void {
+      const now = fake.clock.now()
+      for (const one of KEYS) {
+        const there = held.get(one)
+        const alive = there !== undefined && now < there.endsAt && stamps.says === 'alive'
+        const fresh = alive && now < there.freshEndsAt
+        expect(near.fresh(one)?.value).toBe(fresh ? there.value : undefined)
+        expect(read(one)).toBe(alive ? there.value : undefined)
+        expect(near.fresh(one)?.value).toBe(fresh ? there.value : undefined)
+        // What was found dead is not looked at again.
+        if (there !== undefined && stamps.says === 'dead') held.delete(one)
+        counts[fresh ? 'fresh' : alive ? 'stale' : 'none']++
+      }
+    }
+
+    for (const { what, key: its } of events) {
+      await happen(what, its)
+      check()
+    }
+  }
+
+  await fc.assert(fc.asyncProperty(fc.array(event, { maxLength: 40, size: 'max' }), run), {
+    numRuns: 1_000,
+  })
+  expect(Math.min(counts.fresh, counts.stale)).toBeGreaterThan(100)
 })
