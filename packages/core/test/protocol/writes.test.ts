@@ -61,6 +61,53 @@ describe('write', () => {
     expect(await redis.pttl('s::1')).toBeLessThanOrEqual(2000)
   })
 
+  test('in one script each has its own time, whatever stands before and behind it', async () => {
+    const held = await lease()
+    if (held?.status !== 'held') throw new Error('no lease')
+    const identity = leaseText('me', held.at)
+    await write(setting(0, 9_000, 's::gone'), setting(0, 9_000, 's::kept'))
+    const head = entryIdentity((await redis.get('s::kept')) as string)
+    const { at } = held
+    expect(
+      await write(
+        setting(1, 2_000, 's::1'),
+        { op: 'extend', key: KEY, identity, ttlMs: 30_000 },
+        setting(2, 2_000, 's::2'),
+        { op: 'delete', key: 's::gone' },
+        { op: 'extend', key: 's::kept', identity: head, ttlMs: 40_000 },
+        setting(3, Infinity, 's::3'),
+        { op: 'fill', key: KEY, identity: 'no', ttlMs: 1_000, at, tail: tail('no') },
+        { op: 'fill', key: KEY, identity, ttlMs: 2_000, at, tail: tail('filled') },
+        { op: 'remove', key: 's::2', identity: 'no' },
+        setting(4, 50_000, 's::3'),
+        setting(5, 50_499.5, 's::5'),
+      ),
+    ).toEqual([
+      'done',
+      'done',
+      'done',
+      'done',
+      'done',
+      'done',
+      'lost',
+      'done',
+      'lost',
+      'done',
+      'done',
+    ])
+    const left = async (key: string): Promise<number> =>
+      Math.ceil(Math.max(0, await redis.pttl(key)) / 1_000)
+    const keys = ['s::1', KEY, 's::2', 's::gone', 's::kept', 's::3', 's::5']
+    expect(await Promise.all(keys.map(left))).toEqual([2, 2, 2, 0, 40, 50, 51])
+    expect([(await read()).value, (await read()).loadedAt]).toEqual(['filled', at])
+    expect((await read('s::3')).value).toBe(4)
+    for (const key of ['s::1', 's::3', 's::5']) {
+      const text = await read(key)
+      const end = (text.expires as number) - Math.floor((text.loadedAt as number) / 1_000)
+      expect(end).toBe({ 's::1': 2_000, 's::3': 50_000, 's::5': 50_500 }[key])
+    }
+  })
+
   test('a delete counts entries, not leases', async () => {
     await lease()
     expect(await write({ op: 'delete', key: KEY })).toEqual(['lost'])
