@@ -19,7 +19,7 @@ export interface CoreEvents {
     readonly tier: 'remote' | 'memory'
     /** Past its ttl. */
     readonly stale: boolean
-    /** Length of the entry's text. */
+    /** Length of the entry as it came: bytes from a read, UTF-16 units from a script or from memory. */
     readonly size: number
     /** Of all hits of its tick, which share a command; 0 without Redis. */
     readonly duration: number
@@ -28,7 +28,7 @@ export interface CoreEvents {
   'corral:core:hits': OfCache & {
     readonly tier: 'remote' | 'memory'
     readonly count: number
-    /** Length of the entries' texts together. */
+    /** Lengths of the entries together. */
     readonly size: number
     /** Of each of them. */
     readonly duration: number

@@ -16,7 +16,7 @@ const SAMPLE_OF = 64
 export interface Tally {
   /** When a read begins: for {@link hit} or {@link miss}. */
   readonly start: () => number
-  /** @param size length of the entry's text */
+  /** @param size length of the entry as it came */
   readonly hit: (key: string, stale: boolean, started: number, size: number) => void
   /** Before this process's copies are looked at: for {@link nearHit}. */
   readonly startNear: () => number
