@@ -35,6 +35,7 @@ describe('JSON as Keyv writes it', () => {
 
   test.each([
     [':a', '"::a"'],
+    [Object(':a'), '"::a"'],
     ['a:', '"a:"'],
     [Buffer.from('ABC'), '":base64:QUJD"'],
     [{ list: [':x', Buffer.from('ABC')] }, '{"list":["::x",":base64:QUJD"]}'],

@@ -1,3 +1,5 @@
+import { isStringObject } from 'node:util/types'
+
 /**
  * JSON as Keyv 5 and 6 write it: a string that begins with ':' gets one more ':', a Buffer becomes
  * ":base64:…", at every depth. Both directions have a fast path that is plain JSON.
@@ -35,7 +37,9 @@ function escapeValue(this: Record<string, unknown>, key: string, value: unknown)
   // toJSON has already run on `value`; the Buffer itself is still in the holder.
   const original = this[key]
   if (Buffer.isBuffer(original)) return `:base64:${original.toString('base64')}`
-  return typeof value === 'string' && value.startsWith(':') ? `:${value}` : value
+  // JSON writes a boxed string as a plain one.
+  const text = isStringObject(value) ? value.valueOf() : value
+  return typeof text === 'string' && text.startsWith(':') ? `:${text}` : text
 }
 
 const OPENS_WITH_COLON = /[:[,]\s*":/
