@@ -23,7 +23,7 @@ import { resolveChildOptions, type ResolvedCacheOptions } from './options.ts'
 import { createResolveCall, createResolveSet } from './policy.ts'
 import { keepSeam, seamOf } from './seam.ts'
 import { createLocalStamps } from './stamps/local-stamp-book.ts'
-import { createCounters, readStats } from './stats.ts'
+import { countsOf, createCounters, readStats } from './stats.ts'
 import { createStructures } from './structures/structures.ts'
 import { createMemoryTier } from './tiers/memory-tier.ts'
 import { createWarmOne } from './warm/warm-one.ts'
@@ -132,7 +132,7 @@ export function assembleCache(
 
   const cache: Cache = {
     source,
-    counts: () => counters,
+    counts: () => countsOf(counters),
     namespace,
     connection,
     get: reads.get as Cache['get'],

@@ -12,7 +12,7 @@ import type { ChildOptions } from './options.ts'
 import type { GetOrSetOptions, SetOptions } from './policy.ts'
 import type { Checked, CheckedGetOrSetOptions } from './schema/checked-options.ts'
 import type { StandardSchema } from './schema/standard-schema.ts'
-import type { CacheStats, Counters } from './stats.ts'
+import type { CacheStats, Counts } from './stats.ts'
 import type { Structures } from './structures/structures.ts'
 import type { WarmEntries, WarmOptions, WarmResult } from './warm/warm.ts'
 
@@ -22,7 +22,7 @@ import type { WarmEntries, WarmOptions, WarmResult } from './warm/warm.ts'
  * A miss is `undefined`; `null`, `false`, `0` and `''` are values. Under `onError: 'degrade'` no call
  * rejects because of Redis. Every call rejects with a `TypeError` or `RangeError` for a wrong argument.
  */
-export interface Cache extends Counting, Structures, StatsSource<Counters> {
+export interface Cache extends Counting, Structures, StatsSource<Counts> {
   readonly namespace: string
   /** What it rides on; `undefined` without Redis. It ends with the cache, the client stays open. */
   readonly connection: Connection | undefined

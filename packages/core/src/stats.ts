@@ -39,10 +39,10 @@ export interface CacheStats {
   readonly reconnectAttempts: number
 }
 
-/** Counts of one cache; plain fields, as they are touched by every call. */
+/** Counts of one cache; plain fields, as they are touched by every call, and each call by one of them. */
 export interface Counters {
-  /** Without the near ones. */
-  hits: number
+  /** Hits that are not near ones. */
+  tierHits: number
   nearHits: number
   misses: number
   sets: number
@@ -59,7 +59,7 @@ export interface Counters {
 
 export function createCounters(): Counters {
   return {
-    hits: 0,
+    tierHits: 0,
     nearHits: 0,
     misses: 0,
     sets: 0,
@@ -75,6 +75,13 @@ export function createCounters(): Counters {
   }
 }
 
+/** What a cache counted, as {@link CacheStats} has it. */
+export type Counts = Pick<CacheStats, keyof CacheStats & (keyof Counters | 'hits')>
+
+export function countsOf({ tierHits, ...counts }: Counters): Counts {
+  return { hits: tierHits + counts.nearHits, ...counts }
+}
+
 /** Joins the counts with what the tier holds. Does not reject: what cannot be asked is `undefined`. */
 export async function readStats(
   counters: Counters,
@@ -82,12 +89,11 @@ export async function readStats(
   nearEntries: number,
 ): Promise<CacheStats> {
   const usage = await tier.usage().catch(() => undefined)
-  const hits = counters.hits + counters.nearHits
-  const reads = hits + counters.misses
+  const counts = countsOf(counters)
+  const reads = counts.hits + counts.misses
   return {
-    ...counters,
-    hits,
-    hitRate: reads === 0 ? 0 : hits / reads,
+    ...counts,
+    hitRate: reads === 0 ? 0 : counts.hits / reads,
     keys: usage?.keys,
     memory: usage?.memory,
     nearEntries,

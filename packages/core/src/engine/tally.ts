@@ -99,7 +99,7 @@ export function createTally(
     start: () =>
       tickHits.hasSubscribers || hits.hasSubscribers || misses.hasSubscribers ? tick() : UNHEARD,
     hit(key, stale, started, size) {
-      counters.hits++
+      counters.tierHits++
       if (stale) counters.staleServed++
       if (started !== UNHEARD) tellHit(key, stale, started, size)
     },
