@@ -35,3 +35,26 @@ it('a counter, whose text does not say when it ends, leaves no copy that could o
     client.disconnect()
   }
 })
+
+it('tells near hits among all hits, to whoever asks', async () => {
+  const client = new Redis(server.port, server.host, {
+    maxRetriesPerRequest: null,
+    socketTimeout: 15_000,
+  })
+  const cache = createCache({ connection: client, namespace: 'hits', near: {} })
+  try {
+    await cache.set('k', 1)
+    await waitFor(async () => (await cache.get('k')) === 1 && cache.peek('k') === 1)
+    const before = cache.counts()
+    expect([cache.peek('k'), await cache.get('k')]).toEqual([1, 1])
+    expect(await cache.getMany(['k', 'none'])).toEqual([1, undefined])
+    const { hits, nearHits, misses } = cache.counts()
+    expect(nearHits - before.nearHits).toBe(3)
+    expect(hits - before.hits).toBe(3)
+    expect(misses - before.misses).toBe(1)
+    expect(await cache.stats()).toMatchObject({ hits, nearHits, misses })
+  } finally {
+    await cache.close()
+    client.disconnect()
+  }
+})
