@@ -105,7 +105,7 @@ export function createGetBatches(
       { encoding: 'buffer', durationMs },
       (values) =>
         handOut.tell(askers.length, (at) => askers[at]?.onBytes(values[at] as Buffer | null)),
-      (error) => handOut.tell(askers.length, (at) => askers[at]?.onError(error)),
+      (error) => handOut.tellAll(askers.length, (at) => askers[at]?.onError(error)),
     )
   }
 

@@ -261,11 +261,12 @@ export function createGuard(
         process.nextTick(resolve)
       })
       await within(router.idle(), CLOSE_MS)
-      router.close()
-      // Callers are told in portions, but all of them before the event loop turns.
+      // What was answered is told in portions, but all of it before the event loop turns. Those who are
+      // given up hear of it together with the caller of close(), who may be the one to handle it.
       await new Promise<void>((resolve) => {
         clock.afterIo(resolve)
       })
+      router.close()
       if (resolved?.owned === true) await endClient(resolved.client)
     },
   }
