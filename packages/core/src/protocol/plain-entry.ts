@@ -32,6 +32,7 @@ function digitsAt(bytes: Buffer, from: number): number {
   return at > from && at <= from + MOST_DIGITS ? number : NaN
 }
 
+/** What all plain entries have in common is told by getters: fewer fields to fill for each. */
 class PlainEntry implements DecodedEntry {
   readonly value: unknown
   readonly loadedAt: number
